@@ -1,0 +1,78 @@
+# Every target sets up what it needs: a fresh machine needs make and git, nothing else. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+python := .venv/bin/python
+code := cni_multus plugins ipam
+checked := $(code) tests bench tools
+
+##@ Using it
+
+.PHONY: demo
+demo: build ## build, then show the main job: a pod with three networks in namespaces of its own, from ADD to DEL
+	$(python) tools/demo.py
+
+.PHONY: build
+build: venv ## freeze the program into dist/multus/multus (does nothing when its inputs have not changed)
+	$(python) -m tools.build multus
+
+##@ Working on it
+
+.PHONY: test
+test: build baseline reference ## build, then the whole test suite, as root (namespaces of its own, nothing is left behind)
+	$(python) -m pytest
+
+.PHONY: check
+check: lint test ## format, lint, types, import contracts, then the tests
+
+.PHONY: lint
+lint: venv ## the same without the tests
+	.venv/bin/ruff format --check $(checked) build.spec
+	.venv/bin/ruff check $(checked) build.spec
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+.PHONY: format
+format: venv ## rewrite the sources as ruff formats them, and mend what it can
+	.venv/bin/ruff format $(checked) build.spec
+	.venv/bin/ruff check --fix $(checked) build.spec
+
+.PHONY: bench
+bench: build baseline reference ## measure every budget against the Go reference programs, print the table
+	$(python) -m bench
+
+.PHONY: coverage
+coverage: build baseline reference ## the tests once more, with branch coverage of what runs inside the test process
+	$(python) -m pytest --cov --cov-report=term-missing:skip-covered
+
+##@ Parts of the above
+
+.PHONY: venv
+venv: .venv/.installed ## .venv with everything that building and testing need
+.venv/.installed: requirements.txt tools/setup_venv.sh
+	tools/setup_venv.sh
+
+.PHONY: baseline
+baseline: venv ## a frozen program that does nothing: what start-up is measured against
+	$(python) -m tools.build baseline
+
+.PHONY: reference
+reference: venv ## fetch the Go reference plugins from Debian into the user's cache
+	$(python) -m tools.reference
+
+.PHONY: lock
+lock: venv ## resolve requirements.in into requirements.txt again (upgrade: make lock ARGS=--upgrade)
+	tools/lock.sh $(ARGS)
+
+.PHONY: clean
+clean: ## remove everything that was made inside the checkout
+	rm -rf .venv .cache build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	find $(checked) -depth -name __pycache__ -exec rm -rf {} +
+
+.PHONY: help
+help:
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	    /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

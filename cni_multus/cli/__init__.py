@@ -1,0 +1,1 @@
+"""The operator's commands: never imported on the request path."""

@@ -1,0 +1,1 @@
+"""The CNI protocol as pure data: standard library only, no kernel, no files, no network."""

@@ -1,0 +1,129 @@
+"""JSON documents in and out, on the C halves of the standard `json` package (which costs 7 ms to import).
+
+`_json` is private to CPython: where its interface is another one, the public package serves.
+"""
+
+from __future__ import annotations
+
+from cni_multus.cni.errors import DecodingFailure
+
+LARGEST = 16 << 20
+"""The most bytes a document from outside may have: a configuration is a thousandth of it."""
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError(f"the number {text[:40]} is too large")
+    return value
+
+
+class _Rules:
+    """What the scanner asks its context for (`json.scanner` in CPython)."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    array_hook = None
+    parse_float = staticmethod(_finite)
+    parse_int = int
+    parse_constant = staticmethod(_refuse_constant)
+    memo: dict[str, str] = {}
+
+
+try:
+    from _json import encode_basestring_ascii as _quote
+    from _json import make_scanner as _make_scanner
+
+    _scan = _make_scanner(_Rules)
+except (ImportError, AttributeError, TypeError):  # another interpreter, or a newer private interface
+    import json
+
+    _quote = json.encoder.encode_basestring_ascii
+    _scan = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).scan_once
+
+_SPACE = " \t\r\n"
+
+
+def parse(data: bytes, what: str) -> object:
+    """The value that `data` spells; raises DecodingFailure, which names `what` and the position."""
+    if len(data) > LARGEST:
+        raise DecodingFailure(f"{what} is larger than {LARGEST >> 20} MiB")
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise DecodingFailure(f"{what} is not UTF-8: byte {error.start} is {data[error.start]:#04x}") from None
+    start = len(text) - len(text.lstrip(_SPACE))
+    if start == len(text):
+        raise DecodingFailure(f"{what} is empty")
+    try:
+        value, end = _scan(text, start)
+    except StopIteration as stop:
+        raise DecodingFailure(f"{what} is not JSON: {_position(text, stop.value)}: a value is missing") from None
+    except RecursionError:
+        raise DecodingFailure(f"{what} is nested too deeply") from None
+    except ValueError as error:
+        at = getattr(error, "pos", None)
+        place = "" if at is None else _position(text, at) + ": "
+        raise DecodingFailure(f"{what} is not JSON: {place}{getattr(error, 'msg', error)}") from None
+    rest = text[end:].lstrip(_SPACE)
+    if rest:
+        raise DecodingFailure(f"{what} is not JSON: {_position(text, len(text) - len(rest))}: more after the end")
+    return value
+
+
+def parse_object(data: bytes, what: str) -> dict[str, object]:
+    """Like `parse`, for a document that must be an object."""
+    value = parse(data, what)
+    if not isinstance(value, dict):
+        raise DecodingFailure(f"{what} is not a JSON object but {name_of_type(value)}")
+    return value
+
+
+def print_compact(value: object) -> bytes:
+    """The shortest form, for files and for other programs; ASCII only."""
+    return _print(value, "", "").encode()
+
+
+def print_indented(value: object) -> bytes:
+    """The form that the reference programs print: four spaces, no newline at the end."""
+    return _print(value, "\n", "    ").encode()
+
+
+def name_of_type(value: object) -> str:
+    """What JSON calls the type of `value`, with its article."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    names = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
+    return names.get(type(value), "an unknown type")
+
+
+def _position(text: str, at: int) -> str:
+    line = text.count("\n", 0, at) + 1
+    return f"line {line}, column {at - text.rfind(chr(10), 0, at)}"
+
+
+def _print(value: object, newline: str, step: str) -> str:
+    if isinstance(value, str):
+        return _quote(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    inner = newline + step
+    if isinstance(value, dict):
+        colon = ": " if step else ":"
+        pairs = [_quote(key) + colon + _print(member, inner, step) for key, member in value.items()]
+        return "{" + inner + ("," + inner).join(pairs) + newline + "}" if pairs else "{}"
+    if isinstance(value, (list, tuple)):
+        members = [_print(member, inner, step) for member in value]
+        return "[" + inner + ("," + inner).join(members) + newline + "]" if members else "[]"
+    raise TypeError(f"no JSON form for {type(value).__name__}")

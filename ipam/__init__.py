@@ -1,0 +1,1 @@
+"""One file or package per IPAM type, nothing else."""

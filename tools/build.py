@@ -1,0 +1,71 @@
+"""Freeze the program, or the baseline that does nothing, unless what is there was made from the same inputs."""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = ROOT / "dist" / "multus" / "multus"
+BASELINE = ROOT / ".cache" / "baseline" / "baseline"
+
+CODE = ("cni_multus", "plugins", "ipam")
+RECIPE = ("build.spec", "requirements.txt", "tools/build.py", "tools/baseline.py")
+
+
+def inputs(program: Path) -> Iterator[Path]:
+    """Every file that the frozen program depends on, in a fixed order."""
+    yield from (ROOT / name for name in RECIPE)
+    if program == PROGRAM:
+        for package in CODE:
+            yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def digest(program: Path) -> str:
+    """A digest over names and contents of the inputs and over the interpreter that is frozen with them."""
+    total = hashlib.sha256(sys.version.encode())
+    for path in inputs(program):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"\n{path.relative_to(ROOT)} {content}".encode())
+    return total.hexdigest()
+
+
+def freeze(program: Path) -> None:
+    """Run PyInstaller beside the destination and rename its directory into place, so that nobody meets half a program."""
+    work = ROOT / "build"
+    # Same inputs, same bytes: no time stamps in the bytecode, no random order in sets.
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0"}
+    arguments = ["--noconfirm", "--log-level", "WARN", "--workpath", str(work), "--distpath", str(work / "out")]
+    command = [sys.executable, "-m", "PyInstaller", *arguments, "build.spec", "--", program.name]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+    destination = program.parent
+    shutil.rmtree(destination, ignore_errors=True)
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    (work / "out" / program.name).rename(destination)
+
+
+def build(program: Path) -> None:
+    """Make PROGRAM or BASELINE; raises CalledProcessError with PyInstaller's words on stderr."""
+    work = ROOT / "build"
+    work.mkdir(exist_ok=True)
+    stamp = work / f"{program.name}.inputs"
+    with (work / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        wanted = digest(program)
+        if program.exists() and stamp.exists() and stamp.read_text() == wanted:
+            return
+        stamp.unlink(missing_ok=True)
+        print(f"build: {program.relative_to(ROOT)}", file=sys.stderr)
+        freeze(program)
+        stamp.write_text(wanted)
+
+
+if __name__ == "__main__":
+    try:
+        build({"multus": PROGRAM, "baseline": BASELINE}[sys.argv[1]])
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"build: PyInstaller failed with status {error.returncode}")
