@@ -22,8 +22,8 @@ build: venv ## freeze the program into dist/multus/multus (does nothing when its
 ##@ Working on it
 
 .PHONY: test
-test: build baseline reference ## build, then the whole test suite, as root (namespaces of its own, nothing is left behind)
-	$(python) -m pytest
+test: build baseline reference ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
+	$(python) -m pytest $(ARGS)
 
 .PHONY: check
 check: lint test ## format, lint, types, import contracts, then the tests
@@ -42,7 +42,7 @@ format: venv ## rewrite the sources as ruff formats them, and mend what it can
 
 .PHONY: bench
 bench: build baseline reference ## measure every budget against the Go reference programs, print the table
-	$(python) -m bench
+	$(python) -m bench $(ARGS)
 
 .PHONY: coverage
 coverage: build baseline reference ## the tests once more, with branch coverage of what runs inside the test process

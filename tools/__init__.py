@@ -1,1 +1,1 @@
-"""What works on the project and is no part of the product: set-up, building, the reference programs, the demonstration."""
+"""What works on the project and is no part of the product: set-up, building, reference programs, demonstration."""

@@ -35,17 +35,25 @@ def digest(program: Path) -> str:
 
 
 def freeze(program: Path) -> None:
-    """Run PyInstaller beside the destination and rename its directory into place, so that nobody meets half a program."""
+    """Run PyInstaller beside the destination and rename what it made into place: nobody meets half a program."""
     work = ROOT / "build"
     # Same inputs, same bytes: no time stamps in the bytecode, no random order in sets.
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0"}
-    arguments = ["--noconfirm", "--log-level", "WARN", "--workpath", str(work), "--distpath", str(work / "out")]
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYI_LOG_LEVEL": "WARN"}
+    arguments = ["--noconfirm", "--workpath", str(work), "--distpath", str(work / "out")]
     command = [sys.executable, "-m", "PyInstaller", *arguments, "build.spec", "--", program.name]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    destination = program.parent
-    shutil.rmtree(destination, ignore_errors=True)
+    replace(program.parent, work / "out" / program.name)
+
+
+def replace(destination: Path, made: Path) -> None:
+    """Put the directory `made` where `destination` is, which is missing for no longer than two renames take."""
     destination.parent.mkdir(parents=True, exist_ok=True)
-    (work / "out" / program.name).rename(destination)
+    old = made.with_name(f"{made.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if destination.exists():
+        destination.rename(old)
+    made.rename(destination)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def build(program: Path) -> None:
