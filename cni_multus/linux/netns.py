@@ -1,0 +1,182 @@
+"""Network namespaces: opened by path, entered for the length of a `with`, and talked to through a socket inside."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+
+from cni_multus.cni.errors import InvalidNetns, IoFailure
+from cni_multus.linux.netlink import Socket
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+_CLONE_NEWNET = 0x40000000  # <linux/sched.h>
+_NS_GET_NSTYPE = 0xB703  # <linux/nsfs.h>
+_OWN = "/proc/thread-self/ns/net"
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ESRCH, errno.ENXIO)
+
+
+class Namespace:
+    """An open network namespace; it belongs to one thread at a time, apart from `inside()`."""
+
+    __slots__ = ("_home", "_netlink", "fd", "path")
+
+    def __init__(self, path: str, fd: int, home: bool = False) -> None:
+        self.path = path
+        self.fd = fd
+        self._home = home
+        self._netlink: Socket | None = None
+
+    @classmethod
+    def host(cls) -> Namespace:
+        """The namespace that the calling thread is in."""
+        return cls(_OWN, _open(_OWN), home=True)
+
+    @classmethod
+    def open(cls, path: str) -> Namespace:
+        """The namespace at `path`; InvalidNetns when there is none."""
+        fd = _open(path)
+        try:
+            kind = fcntl.ioctl(fd, _NS_GET_NSTYPE)
+        except OSError:
+            kind = 0
+        if kind != _CLONE_NEWNET:
+            os.close(fd)
+            raise InvalidNetns(f"cannot use {path} as the container's network namespace: not a network namespace")
+        return cls(path, fd)
+
+    @classmethod
+    def find(cls, path: str) -> Namespace | None:
+        """The namespace at `path`, or None when it is gone: no path, nothing there, or a stale file."""
+        try:
+            return cls.open(path) if path else None
+        except InvalidNetns:
+            return None
+
+    @property
+    def netlink(self) -> Socket:
+        """A netlink socket inside the namespace, opened when first asked for."""
+        if self._netlink is None:
+            with self.inside():
+                self._netlink = Socket()
+        return self._netlink
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode: equal for two paths to one namespace, unique among those that live."""
+        status = os.fstat(self.fd)
+        return status.st_dev, status.st_ino
+
+    def inside(self) -> Inside:
+        """`with namespace.inside():` runs the body, in the calling thread only, in this namespace."""
+        return Inside(self.path, -1 if self._home else self.fd)
+
+    def close(self) -> None:
+        """Give the descriptors back; the namespace itself lives on."""
+        if self._netlink is not None:
+            self._netlink.close()
+            self._netlink = None
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> Namespace:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __str__(self) -> str:
+        return "the host namespace" if self._home else self.path
+
+
+class Inside:
+    """Moves the calling thread into a namespace and back to where it was; -1 stays where it is."""
+
+    __slots__ = ("_fd", "_path", "_way_back")
+
+    def __init__(self, path: str, fd: int) -> None:
+        self._path = path
+        self._fd = fd
+        self._way_back = -1
+
+    def __enter__(self) -> None:
+        if self._fd < 0:
+            return
+        self._way_back = _open(_OWN)
+        try:
+            setns(self._fd)
+        except OSError as error:
+            os.close(self._way_back)
+            raise InvalidNetns(f"cannot enter the network namespace {self._path}: {error.strerror}") from error
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._fd < 0:
+            return
+        try:
+            setns(self._way_back)
+        except OSError as stranded:
+            # Going on would configure the node's network in a container's place, or the reverse.
+            os.write(2, f"cannot leave the network namespace {self._path}: {stranded.strerror}\n".encode())
+            os._exit(70)
+        os.close(self._way_back)
+
+
+def same_namespace(path: str) -> bool:
+    """Whether `path` is the namespace that the calling thread is in; False when there is nothing at `path`."""
+    try:
+        there, here = os.stat(path), os.stat(_OWN)
+    except (OSError, ValueError):
+        return False
+    return (there.st_dev, there.st_ino) == (here.st_dev, here.st_ino)
+
+
+def _open(path: str) -> int:
+    try:
+        # O_NONBLOCK: a stale path may be a FIFO, and nobody will ever write to it.
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except ValueError:
+        raise InvalidNetns("cannot open a network namespace: the path contains a NUL") from None
+    except OSError as error:
+        reason = "no such file" if error.errno == errno.ENOENT else error.strerror
+        problem = f"cannot open the network namespace {path}: {reason}"
+        raise (InvalidNetns if error.errno in _GONE else IoFailure)(problem) from error
+
+
+def setns(fd: int) -> None:
+    """Move the calling thread into the network namespace behind `fd`; OSError. Everybody else uses `inside()`."""
+    if hasattr(os, "setns"):  # Python 3.12
+        os.setns(fd, _CLONE_NEWNET)
+        return
+    import _ctypes
+
+    if not _libc:
+        _libc.append(_find_setns())
+    if _libc[0](fd, _CLONE_NEWNET) != 0:
+        code = _ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+# The C library's setns() where Python has none, found once per process: `ctypes` itself costs milliseconds.
+_libc: list[Callable[[int, int], int]] = []
+
+
+def _find_setns() -> Callable[[int, int], int]:
+    import _ctypes
+
+    class Number(_ctypes._SimpleCData):  # type: ignore[type-arg]  # noqa: SLF001
+        _type_ = "i"
+
+    class Function(_ctypes.CFuncPtr):
+        _flags_ = _ctypes.FUNCFLAG_CDECL | _ctypes.FUNCFLAG_USE_ERRNO
+        _restype_ = Number
+
+    return Function(_ctypes.dlsym(_ctypes.dlopen(None, 0), "setns"))  # type: ignore[arg-type]
