@@ -1,0 +1,54 @@
+"""One at a time on this node: a lock that lives in the node's network namespace and dies with its holder.
+
+An abstract unix socket can be bound once per network namespace (unix(7)), so the lock covers exactly the links that
+it protects, needs no file, and is gone when the process is.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import time
+
+from cni_multus.cni.errors import NetlinkFailure, TryAgainLater
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from cni_multus.linux.netns import Namespace
+
+WAIT = 10.0
+
+
+class Exclusion:
+    """`with Exclusion(host, "bridge cni0"):` waits for its turn, at most WAIT seconds, then raises TryAgainLater."""
+
+    __slots__ = ("_name", "_ns", "_socket")
+
+    def __init__(self, ns: Namespace, name: str) -> None:
+        self._ns = ns
+        self._name = name
+
+    def __enter__(self) -> None:
+        with self._ns.inside():
+            self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+        address = b"\0multus/" + self._name.encode()
+        deadline = time.monotonic() + WAIT
+        pause = 0.0002
+        while True:
+            try:
+                self._socket.bind(address)
+                return
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    self._socket.close()
+                    raise NetlinkFailure(f"cannot take the turn for {self._name}: {error.strerror}") from error
+            if time.monotonic() > deadline:
+                self._socket.close()
+                raise TryAgainLater(f"{self._name} has been busy for {WAIT:g} s")
+            time.sleep(pause)
+            pause = min(pause * 2, 0.01)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._socket.close()

@@ -1,0 +1,152 @@
+"""One network: a single plugin or a list of them, run in order, and backwards to take it apart."""
+
+from __future__ import annotations
+
+from cni_multus.cni.config import Section
+from cni_multus.cni.errors import CniError, DelegateFailure, InvalidNetworkConfig
+from cni_multus.cni.request import VALID_ATTACHMENTS, Request, is_name
+from cni_multus.cni.versions import FIRST_WITH, NEWEST, OLDEST, at_least, parse_version, require_supported
+from cni_multus.delegate import Program, find
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni_multus.cni.result import Result
+    from cni_multus.cni.verbs import Plugin
+
+
+class Network:
+    """What a configuration describes; `raw` is the configuration itself, to be kept for the DEL."""
+
+    __slots__ = ("disable_check", "disable_gc", "name", "plugins", "programs_first", "raw", "timeout", "version")
+
+    def __init__(self, config: Section, *, name: str = "", version: str = "") -> None:
+        """Read a plugin's configuration or a list; `name` and `version` serve where it has none of its own."""
+        self.raw = config.raw
+        self.name = config.text("name") or name
+        self.version = _version(config) or version or OLDEST
+        self.disable_check = config.lenient_flag("disableCheck")
+        self.disable_gc = config.lenient_flag("disableGC")
+        self.programs_first = False
+        self.timeout = 0.0
+        if not self.name:
+            raise config.wrong("name", "the network has no name")
+        if not is_name(self.name):
+            raise config.wrong("name", f"{self.name!r} is not a network name (letters, digits, '_', '.', '-')")
+        parse_version(self.version)
+        self.plugins = config.sections("plugins") if config.has("plugins") else (config,)
+        if not self.plugins:
+            raise config.wrong("plugins", "the list is empty")
+        for plugin in self.plugins:
+            if not plugin.text("type"):
+                raise InvalidNetworkConfig(f"{plugin.where('type')}: the plugin's type is missing")
+
+    def add(self, request: Request, capabilities: Section) -> Result:
+        """Attach; on failure the members that had succeeded are detached again, backwards."""
+        result = request.previous
+        for at, section in enumerate(self.plugins):
+            try:
+                plugin = self._find(section, request)
+                result = plugin.add(self._member(section, request, result, capabilities))
+            except CniError as error:
+                _note(error, self._take_back(at, request, result, capabilities))
+                raise
+        if result is None:
+            raise DelegateFailure(f"network {self.name} gave no result")
+        return result
+
+    def delete(self, request: Request, result: Result | None, capabilities: Section) -> list[CniError]:
+        """Detach every member, the last first; what failed is returned, and did not stop the others."""
+        return self._delete(self.plugins, request, result, capabilities)
+
+    def check(self, request: Request, result: Result | None, capabilities: Section) -> None:
+        """Raise the first CheckFailed of a member; a version that knows no CHECK has nothing to say."""
+        if self.disable_check or not at_least(self.version, FIRST_WITH["CHECK"]):
+            return
+        for section in self.plugins:
+            self._find(section, request).check(self._member(section, request, result, capabilities))
+
+    def status(self, request: Request) -> None:
+        """Raise the first member's reason why an ADD would fail; nothing below version 1.1.0."""
+        if not at_least(self.version, FIRST_WITH["STATUS"]):
+            return
+        for section in self.plugins:
+            self._find(section, request).status(self._member(section, request, None, Section({})))
+
+    def collect_garbage(self, request: Request, valid: list[dict[str, object]]) -> list[CniError]:
+        """Let every member remove what is not in `valid`; what failed is returned.
+
+        Ours collect whatever the version: they are called, and know how. A program must say that it does (1.1.0).
+        """
+        failures: list[CniError] = []
+        if self.disable_gc:
+            return failures
+        for section in self.plugins:
+            try:
+                plugin = self._find(section, request)
+                if isinstance(plugin, Program) and not at_least(self.version, FIRST_WITH["GC"]):
+                    continue
+                member = self._member(section, request, None, Section({}))
+                member.config.raw[VALID_ATTACHMENTS] = valid
+                member.config.raw["cni.dev/attachments"] = valid
+                plugin.collect_garbage(member)
+            except CniError as error:
+                failures.append(error)
+        return failures
+
+    def _take_back(self, failed: int, request: Request, result: Result | None, capabilities: Section) -> list[CniError]:
+        """DEL of what had been done: ours took back their own part, a program is told to."""
+        section = self.plugins[failed]
+        try:
+            failed_too = 1 if isinstance(self._find(section, request), Program) else 0
+        except CniError:
+            failed_too = 0
+        return self._delete(self.plugins[: failed + failed_too], request, result, capabilities)
+
+    def _delete(
+        self, sections: tuple[Section, ...], request: Request, result: Result | None, capabilities: Section
+    ) -> list[CniError]:
+        failures = []
+        for section in reversed(sections):
+            try:
+                self._find(section, request).delete(self._member(section, request, result, capabilities, verb="DEL"))
+            except CniError as error:
+                failures.append(error)
+        return failures
+
+    def _find(self, section: Section, request: Request) -> Plugin:
+        plugin = find(section.text("type"), request.path, section.where("type"), programs_first=self.programs_first)
+        if isinstance(plugin, Program):
+            if self.timeout:
+                plugin.timeout = self.timeout
+        else:
+            require_supported(self.version, plugin.versions)
+        return plugin
+
+    def _member(
+        self, section: Section, request: Request, previous: Result | None, capabilities: Section, verb: str = ""
+    ) -> Request:
+        document = {**section.raw, "name": self.name, "cniVersion": self.version}
+        document.pop("prevResult", None)
+        asked = section.section("capabilities")
+        wanted = {key: value for key, value in capabilities.raw.items() if asked.flag(key)}
+        if wanted:
+            document["runtimeConfig"] = wanted
+        member = request.with_config(Section(document), previous)
+        member.command = verb or request.command
+        return member
+
+
+def _version(config: Section) -> str:
+    """The list's version; `cniVersions` offers several, of which the newest that we speak is taken."""
+    offered = [version for version in config.texts("cniVersions") if parse_version(version) <= parse_version(NEWEST)]
+    if not offered:
+        return config.text("cniVersion")
+    if config.text("cniVersion"):
+        offered.append(config.text("cniVersion"))
+    return max(offered, key=parse_version)
+
+
+def _note(error: CniError, failures: list[CniError]) -> None:
+    if failures:
+        left = "taking it back failed too: " + "; ".join(failure.message for failure in failures)
+        error.details = f"{error.details}; {left}" if error.details else left
