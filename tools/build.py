@@ -37,8 +37,13 @@ def digest(program: Path) -> str:
 def freeze(program: Path) -> None:
     """Run PyInstaller beside the destination and rename what it made into place: nobody meets half a program."""
     work = ROOT / "build"
-    # Same inputs, same bytes: no time stamps in the bytecode, no random order in sets.
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "PYTHONHASHSEED": "0", "PYI_LOG_LEVEL": "WARN"}
+    environment = {
+        **os.environ,
+        "PYI_LOG_LEVEL": "WARN",
+        "PYINSTALLER_CONFIG_DIR": str(work / "cache"),  # stripped libraries; else they would go to the user's home
+        "PYTHONHASHSEED": "0",  # same inputs, same bytes: no random order in sets
+        "SOURCE_DATE_EPOCH": "0",
+    }
     arguments = ["--noconfirm", "--workpath", str(work), "--distpath", str(work / "out")]
     command = [sys.executable, "-m", "PyInstaller", *arguments, "build.spec", "--", program.name]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)

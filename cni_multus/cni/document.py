@@ -61,7 +61,7 @@ def parse(data: bytes, what: str) -> object:
     if start == len(text):
         raise DecodingFailure(f"{what} is empty")
     try:
-        value, end = _scan(text, start)
+        value, end = _scan_from(text, start)
     except StopIteration as stop:
         raise DecodingFailure(f"{what} is not JSON: {_position(text, stop.value)}: a value is missing") from None
     except RecursionError:
@@ -102,6 +102,16 @@ def name_of_type(value: object) -> str:
         return "a boolean"
     names = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
     return names.get(type(value), "an unknown type")
+
+
+def _scan_from(text: str, start: int) -> tuple[object, int]:
+    try:
+        return _scan(text, start)
+    except SystemError:
+        # The C scanner takes its exception from this module, and only if somebody has imported it.
+        import json.decoder  # noqa: F401
+
+        return _scan(text, start)
 
 
 def _position(text: str, at: int) -> str:

@@ -26,9 +26,14 @@ _NDA_DST = 1
 def flush(ns: Namespace, index: int, addresses: Iterable[bytes]) -> None:
     """Forget the neighbours with these packed addresses on a link; unknown ones are no failure."""
     for packed in addresses:
-        body = _NDMSG.pack(kernel_family(family_of(packed)), index, 0, 0, 0) + attribute(_NDA_DST, packed)
         try:
-            ns.netlink.request(message(_RTM_DELNEIGH, 0, body), f"cannot forget neighbour {written(packed)}")
+            ns.netlink.request(remove_neighbour_message(index, packed), f"cannot forget neighbour {written(packed)}")
         except NetlinkFailure as failure:
             if failure.errno != errno.ENOENT:
                 raise
+
+
+def remove_neighbour_message(index: int, packed: bytes) -> bytes:
+    """The message that forgets one."""
+    header = _NDMSG.pack(kernel_family(family_of(packed)), index, 0, 0, 0)
+    return message(_RTM_DELNEIGH, 0, header + attribute(_NDA_DST, packed))

@@ -73,7 +73,7 @@ class Namespace:
 
     def inside(self) -> Inside:
         """`with namespace.inside():` runs the body, in the calling thread only, in this namespace."""
-        return Inside(self.path, -1 if self._home else self.fd)
+        return Inside(self.path, self.fd, self._home)
 
     def close(self) -> None:
         """Give the descriptors back; the namespace itself lives on."""
@@ -97,17 +97,18 @@ class Namespace:
 
 
 class Inside:
-    """Moves the calling thread into a namespace and back to where it was; -1 stays where it is."""
+    """Moves the calling thread into a namespace and back to where it was; with `stay` it does not move."""
 
-    __slots__ = ("_fd", "_path", "_way_back")
+    __slots__ = ("_fd", "_path", "_stay", "_way_back")
 
-    def __init__(self, path: str, fd: int) -> None:
+    def __init__(self, path: str, fd: int, stay: bool) -> None:
         self._path = path
         self._fd = fd
+        self._stay = stay
         self._way_back = -1
 
     def __enter__(self) -> None:
-        if self._fd < 0:
+        if self._stay:
             return
         self._way_back = _open(_OWN)
         try:
@@ -119,7 +120,7 @@ class Inside:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._fd < 0:
+        if self._stay:
             return
         try:
             setns(self._way_back)
