@@ -50,5 +50,7 @@ class Exclusion:
             time.sleep(pause)
             pause = min(pause * 2, 0.01)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._socket.close()

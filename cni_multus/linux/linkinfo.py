@@ -44,9 +44,6 @@ _IF_OPER_UP = 6
 _SETTINGS: dict[str, dict[int, str]] = {
     "bridge": {5: "stp_state", IFLA_BR_VLAN_FILTERING: "vlan_filtering", 9: "group_fwd_mask", 39: "vlan_default_pvid"},
     "macvlan": {IFLA_MACVLAN_MODE: "mode", 2: "flags", IFLA_MACVLAN_BC_QUEUE_LEN: "bc_queue_len"},
-    "ipvlan": {1: "mode", 2: "flags"},
-    "vlan": {1: "id"},
-    "vrf": {1: "table"},
 }
 
 

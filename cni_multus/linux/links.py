@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 
 from cni_multus.cni.errors import NetlinkFailure
-from cni_multus.linux.codec import NLM_F_CREATE, NLM_F_EXCL, attribute, message, nested, string, u8, u16, u32
+from cni_multus.linux.codec import NLM_F_CREATE, NLM_F_EXCL, attribute, message, nested, string, u8, u32
 from cni_multus.linux.linkinfo import (
     IFF_PROMISC,
     IFF_UP,
@@ -60,7 +60,6 @@ __all__ = [
     "change_message",
     "find_link",
     "find_link_by_index",
-    "ipvlan_data",
     "link",
     "list_links",
     "random_mac",
@@ -192,11 +191,6 @@ def rename_new_link(ns: Namespace, temporary: str, name: str, attempt: str) -> N
     except NetlinkFailure:
         remove_link(ns, made.index)
         raise
-
-
-def ipvlan_data(mode: int, flags: int = 0) -> bytes:
-    """The settings of an ipvlan for `add_child_link`: an IPVLAN_MODE_ and IPVLAN_F_ bits."""
-    return attribute(1, u16(mode)) + (attribute(2, u16(flags)) if flags else b"")
 
 
 def _make(ns: Namespace, body: bytes, name: str, attempt: str) -> Link:

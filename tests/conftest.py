@@ -1,0 +1,106 @@
+"""Network namespaces that a test makes and takes away again, and pyroute2 as the witness of what is in them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+from pyroute2 import IPRoute
+
+from cni_multus.linux.netns import Namespace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+CLONE_NEWNET = 0x40000000
+MS_BIND = 0x1000
+MNT_DETACH = 2
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+class MakeNamespace(Protocol):
+    def __call__(self, name: str = ...) -> str: ...
+
+
+def checked(result: int) -> None:
+    if result != 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def make_namespace(path: Path) -> None:
+    """A new network namespace, bound to `path` as a runtime does it; made in a thread, which then ends."""
+    failures: list[OSError] = []
+
+    def make() -> None:
+        try:
+            checked(LIBC.unshare(CLONE_NEWNET))
+            checked(LIBC.mount(b"/proc/thread-self/ns/net", bytes(path), b"none", MS_BIND, None))
+        except OSError as failure:
+            failures.append(failure)
+
+    path.touch()
+    thread = threading.Thread(target=make)
+    thread.start()
+    thread.join()
+    if failures:
+        raise failures[0]
+
+
+@contextmanager
+def entered(path: str) -> Iterator[None]:
+    """The calling thread inside a namespace, by other means than the product's."""
+    with open("/proc/thread-self/ns/net", "rb") as home, open(path, "rb") as target:
+        checked(LIBC.setns(target.fileno(), CLONE_NEWNET))
+        try:
+            yield
+        finally:
+            checked(LIBC.setns(home.fileno(), CLONE_NEWNET))
+
+
+@pytest.fixture
+def netns(tmp_path: Path) -> Iterator[MakeNamespace]:
+    """Make a namespace and return its path; all of them go with the test."""
+    made: list[Path] = []
+
+    def make(name: str = "") -> str:
+        path = tmp_path / (name or f"netns{len(made)}")
+        make_namespace(path)
+        made.append(path)
+        return str(path)
+
+    yield make
+    for path in made:
+        LIBC.umount2(bytes(path), MNT_DETACH)
+        path.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def host(netns: MakeNamespace) -> Iterator[Namespace]:
+    """A namespace that stands for the node."""
+    with Namespace.open(netns("host")) as namespace:
+        yield namespace
+
+
+@pytest.fixture
+def container(netns: MakeNamespace) -> Iterator[Namespace]:
+    """A namespace that stands for the pod."""
+    with Namespace.open(netns("container")) as namespace:
+        yield namespace
+
+
+@pytest.fixture
+def kernel() -> Iterator[Callable[[Namespace | str], Any]]:
+    """pyroute2's IPRoute in a namespace: what the kernel has, read by somebody else's code."""
+    with ExitStack() as opened:
+
+        def witness(where: Namespace | str) -> Any:
+            with entered(where if isinstance(where, str) else where.path):
+                return opened.enter_context(IPRoute())
+
+        yield witness
