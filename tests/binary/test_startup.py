@@ -1,0 +1,147 @@
+"""What the built program imports for one request: loose bytecode makes every import a file that strace sees opened."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from tools.build import PROGRAM
+
+MODULE = re.compile(r'openat\(AT_FDCWD, "[^"]*/_internal/([^"]+?)(?:\.cpython-[^"/]*\.so|\.pyc)", [^)]*\) = \d')
+EXECUTED = re.compile(r'execve\("([^"]+)", .*\) = 0')
+
+# Built into the interpreter, and so not seen here: os, posix, sys, errno, time, fcntl, struct, select, _socket, ...
+INTERPRETER = {"__future__", "_json", "encodings", "encodings.aliases", "encodings.utf_8"}
+
+PROTOCOL = {
+    "cni_multus",
+    "cni_multus.cni",
+    "cni_multus.cni.addressing",
+    "cni_multus.cni.config",
+    "cni_multus.cni.conversation",
+    "cni_multus.cni.document",
+    "cni_multus.cni.errors",
+    "cni_multus.cni.request",
+    "cni_multus.cni.result",
+    "cni_multus.cni.versions",
+    "cni_multus.registry",
+}
+
+BRIDGE = {
+    "_ctypes",
+    "cni_multus.cni.verbs",
+    "cni_multus.delegate",
+    "cni_multus.interface",
+    "cni_multus.linux",
+    "cni_multus.linux.addresses",
+    "cni_multus.linux.announce",
+    "cni_multus.linux.bridges",
+    "cni_multus.linux.codec",
+    "cni_multus.linux.exclusion",
+    "cni_multus.linux.interfaces",
+    "cni_multus.linux.linkinfo",
+    "cni_multus.linux.links",
+    "cni_multus.linux.linktable",
+    "cni_multus.linux.netlink",
+    "cni_multus.linux.netns",
+    "cni_multus.linux.routes",
+    "cni_multus.linux.sysctl",
+    "cni_multus.plugin",
+    "cni_multus.program",
+    "cni_multus.undo",
+    "plugins",
+    "plugins.bridge",
+}
+
+HOST_LOCAL: set[str] = set()
+
+
+@dataclass
+class Trace:
+    """What one request loaded, executed and answered."""
+
+    modules: set[str]
+    programs: set[str]
+    answer: str
+
+    def outside(self, *allowed: set[str]) -> list[str]:
+        """The modules that are in none of the sets."""
+        return sorted(self.modules.difference(*allowed))
+
+
+class Call(Protocol):
+    def __call__(self, command: str, **more: object) -> Trace: ...
+
+
+def module(path: str) -> str:
+    """The dotted name of what a path inside the bundle holds."""
+    return path.removeprefix("python3.11/lib-dynload/").removesuffix("/__init__").replace("/", ".")
+
+
+@pytest.fixture
+def bridge(tmp_path: Path, netns: Callable[[str], str]) -> Call:
+    """Call the program as a runtime calls a plugin named bridge, on a node and for a pod of their own."""
+    node, pod = netns("node"), netns("pod")
+    link = tmp_path / "bridge"
+    link.symlink_to(PROGRAM)
+    config = {
+        "cniVersion": "1.1.0",
+        "name": "startup",
+        "type": "bridge",
+        "bridge": "cni0",
+        "isGateway": True,
+        "ipam": {"type": "host-local", "subnet": "10.1.0.0/24", "dataDir": str(tmp_path / "addresses")},
+    }
+
+    def call(command: str, **more: object) -> Trace:
+        log = tmp_path / "trace"
+        strace = ["strace", "-f", "-e", "trace=openat,execve", "-s", "4096", "-o", str(log), str(link)]
+        environment = {
+            "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+            "CNI_COMMAND": command,
+            "CNI_CONTAINERID": "pod-1",
+            "CNI_NETNS": pod,
+            "CNI_IFNAME": "eth0",
+            "CNI_PATH": str(tmp_path),
+        }
+        result = subprocess.run(
+            ["nsenter", f"--net={node}", *strace],
+            env=environment,
+            input=json.dumps({**config, **more}),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert result.returncode == 0, result.stdout + result.stderr
+        text = log.read_text()
+        return Trace(set(map(module, MODULE.findall(text))), set(EXECUTED.findall(text)), result.stdout)
+
+    return call
+
+
+def test_the_trace_sees_imports(bridge: Call) -> None:
+    seen = bridge("VERSION").modules
+    assert {"encodings.utf_8", "_json", "cni_multus.cni.conversation"} <= seen
+
+
+def test_version_imports_the_protocol_alone(bridge: Call) -> None:
+    assert bridge("VERSION").outside(INTERPRETER, PROTOCOL) == []
+
+
+@pytest.mark.parametrize("command", ["CHECK", "DEL"])
+def test_a_request_imports_what_it_uses(bridge: Call, command: str) -> None:
+    added = bridge("ADD")
+    then = bridge(command, prevResult=json.loads(added.answer))
+    assert added.outside(INTERPRETER, PROTOCOL, BRIDGE, HOST_LOCAL) == []
+    assert then.outside(INTERPRETER, PROTOCOL, BRIDGE, HOST_LOCAL) == []
+
+
+def test_bundled_plugins_are_called_not_executed(bridge: Call) -> None:
+    """The only program is ours: by the link's name, and once more by its own, since PyInstaller's loader starts it anew."""
+    names = [Path(program).name for program in bridge("ADD").programs]
+    assert sorted(names) == ["bridge", "multus"]
