@@ -142,6 +142,6 @@ def test_a_request_imports_what_it_uses(bridge: Call, command: str) -> None:
 
 
 def test_bundled_plugins_are_called_not_executed(bridge: Call) -> None:
-    """The only program is ours: by the link's name, and once more by its own, since PyInstaller's loader starts it anew."""
+    """Only ours runs: by the link's name, and again by its own, since PyInstaller's loader starts itself anew."""
     names = [Path(program).name for program in bridge("ADD").programs]
     assert sorted(names) == ["bridge", "multus"]
