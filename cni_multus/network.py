@@ -48,7 +48,8 @@ class Network:
                 plugin = self._find(section, request)
                 result = plugin.add(self._member(section, request, result, capabilities))
             except CniError as error:
-                _note(error, self._take_back(at, request, result, capabilities))
+                failures = self._take_back(at, request, result, capabilities)
+                error.note_leftovers([failure.message for failure in failures])
                 raise
         if result is None:
             raise DelegateFailure(f"network {self.name} gave no result")
@@ -145,8 +146,3 @@ def _version(config: Section) -> str:
         offered.append(config.text("cniVersion"))
     return max(offered, key=parse_version)
 
-
-def _note(error: CniError, failures: list[CniError]) -> None:
-    if failures:
-        left = "taking it back failed too: " + "; ".join(failure.message for failure in failures)
-        error.details = f"{error.details}; {left}" if error.details else left

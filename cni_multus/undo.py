@@ -41,6 +41,5 @@ class Undo:
                 step(*arguments)
             except (CniError, OSError) as failure:
                 failures.append(str(failure))
-        if failures and isinstance(error, CniError):
-            left = "taking it back failed too: " + "; ".join(failures)
-            error.details = f"{error.details}; {left}" if error.details else left
+        if isinstance(error, CniError):
+            error.note_leftovers(failures)

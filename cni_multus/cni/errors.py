@@ -10,11 +10,20 @@ class CniError(Exception):
     """A failure that the runtime is told about: one line of `message`, and `details` where there are any."""
 
     code = 999
+    leftovers = False
+    """Whether taking back what was done failed too, so that something is left to be removed by a DEL."""
 
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.details = details
+
+    def note_leftovers(self, failures: list[str]) -> None:
+        """Add what went wrong while the work was taken back."""
+        if failures:
+            self.leftovers = True
+            left = "taking it back failed too: " + "; ".join(failures)
+            self.details = f"{self.details}; {left}" if self.details else left
 
 
 class IncompatibleVersion(CniError):

@@ -22,7 +22,8 @@ _ETH_P_ARP = 0x0806
 _ETH_P_IPV6 = 0x86DD
 _ETHERNET = struct.Struct("!6s6sH")  # to, from, protocol
 _ARP = struct.Struct("!HHBBH6s4s6s4s")  # hardware, protocol, lengths, operation, sender's mac and ip, target's
-_ARP_OPERATIONS = (1, 2)  # some switches and hosts believe only requests, others only replies
+_ARP_REQUEST = 1
+_ARP_REPLY = 2
 _IPV6 = struct.Struct("!IHBB16s16s")  # version, payload length, next header, hop limit, source, destination
 _ADVERTISEMENT = struct.Struct("!BBHI16sBB6s")  # type, code, checksum, flags, target, option, its length, mac
 _ICMPV6 = 58
@@ -61,9 +62,9 @@ def frames(mac: bytes, packed: bytes) -> list[bytes]:
     if len(packed) == 16:
         return [_ETHERNET.pack(_ALL_NODES_MAC, mac, _ETH_P_IPV6) + _advertisement(mac, packed)]
     header = _ETHERNET.pack(_EVERYBODY, mac, _ETH_P_ARP)
-    return [
-        header + _ARP.pack(1, 0x0800, 6, 4, operation, mac, packed, _EVERYBODY, packed) for operation in _ARP_OPERATIONS
-    ]
+    # Some hear only requests, others only replies; Linux takes a reply for an announcement if it is to its sender.
+    targets = ((_ARP_REQUEST, bytes(6)), (_ARP_REPLY, mac))
+    return [header + _ARP.pack(1, 0x0800, 6, 4, kind, mac, packed, target, packed) for kind, target in targets]
 
 
 def _advertisement(mac: bytes, packed: bytes) -> bytes:

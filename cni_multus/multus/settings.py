@@ -1,0 +1,93 @@
+"""The meta-plugin's own keys of 00-multus.conf (Multus's names), read once."""
+
+from __future__ import annotations
+
+import os
+
+from cni_multus.cni.config import Section
+from cni_multus.cni.errors import CniError
+from cni_multus.delegate import TIMEOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni_multus.cni.request import Request
+
+CNI_DIR = "/var/lib/cni/multus"
+BIN_DIR = "/opt/cni/bin"
+CONF_DIR = "/etc/cni/multus/net.d"
+
+
+class Settings:
+    """What holds for every request; which networks there are is the plan's business."""
+
+    __slots__ = (
+        "bin_dir",
+        "cni_dir",
+        "conf_dir",
+        "config",
+        "delegate_timeout",
+        "log_file",
+        "log_level",
+        "log_options",
+        "log_to_stderr",
+        "readiness_file",
+        "retry_delete",
+    )
+
+    def __init__(self, request: Request) -> None:
+        """Read the keys; on DEL what is wrong with one counts as its absence, since DEL must not depend on it."""
+        config = request.config if request.command != "DEL" else _Tolerant(request.config.raw)
+        self.config = config
+        self.cni_dir = _directory(config, "cniDir", CNI_DIR)
+        self.bin_dir = _directory(config, "binDir", BIN_DIR)
+        self.conf_dir = _directory(config, "confDir", CONF_DIR)
+        self.delegate_timeout = config.number("delegateTimeout", int(TIMEOUT), low=1, high=3600)
+        self.log_file = config.text("logFile")
+        self.log_level = config.text("logLevel")
+        self.log_to_stderr = config.flag("logToStderr", True)
+        self.log_options = config.section("logOptions")
+        self.readiness_file = config.text("readinessindicatorfile")
+        self.retry_delete = config.flag("retryDeleteOnError")
+
+    def search_path(self, request: Request) -> tuple[str, ...]:
+        """Where delegates are looked for: `binDir`, then the runtime's CNI_PATH."""
+        return (self.bin_dir, *(part for part in request.path if part != self.bin_dir))
+
+
+class _Tolerant(Section):
+    """A section whose wrong values count as absent."""
+
+    def value(self, key: str) -> object:
+        found = super().value(key)
+        expected = _TYPES.get(key)
+        return found if expected is None or isinstance(found, expected) else None
+
+
+_TYPES: dict[str, type] = {
+    **dict.fromkeys(("cniDir", "binDir", "confDir", "logFile", "logLevel", "readinessindicatorfile"), str),
+    **dict.fromkeys(("logToStderr", "retryDeleteOnError"), bool),
+    "delegateTimeout": int,
+    "logOptions": dict,
+}
+
+
+def _directory(config: Section, key: str, default: str) -> str:
+    path = config.text(key) or default
+    if not os.path.isabs(path):
+        raise config.wrong(key, f"{path!r} is not an absolute path")
+    return os.path.normpath(path)
+
+
+def pod_of(request: Request) -> str:
+    """How messages name the pod: `namespace/name/uid`, or the container ID where the runtime names no pod."""
+    arguments = request.arguments
+    name = arguments.get("K8S_POD_NAME")
+    if not name:
+        return request.container_id
+    return f"{arguments.get('K8S_POD_NAMESPACE', '')}/{name}/{arguments.get('K8S_POD_UID', '')}"
+
+
+def blame(error: CniError, where: str) -> CniError:
+    """The same error, its message led by `where`."""
+    error.message = f"{where}: {error.message}"
+    return error

@@ -1,0 +1,270 @@
+"""Files that survive a crash at any instruction, and the locks that guard them; it knows nothing of what they hold.
+
+A file appears under its name complete or not at all: it is written under a temporary name in the same directory, then
+renamed (`write_atomically`) or linked (`create_exclusively`). What a killed process leaves is a file whose name begins
+with `TEMPORARY`; whoever lists the directory under its lock removes those. The last component of a path is never
+followed if it is a symbolic link.
+
+`durable` adds the two fsyncs that a power cut asks for. Leave it out only for what means nothing after a reboot.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from stat import S_ISDIR
+
+from cni_multus.cni.errors import IoFailure, TryAgainLater
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+TEMPORARY = ".multus-"
+LARGEST = 16 << 20
+"""The most bytes that `read` takes: no file of ours comes near."""
+
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+_CHUNK = 1 << 16
+_PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008)
+_HINTS = {
+    errno.ENOSPC: "the file system is full, or out of inodes",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EROFS: "the file system is mounted read-only",
+    errno.EACCES: "the directory or the file does not permit it; the program has to run as root",
+    errno.EPERM: "the file is immutable, or the program does not run as root",
+    errno.ELOOP: "it is a symbolic link, and those are not followed here",
+    errno.ENOTDIR: "a part of the path is not a directory",
+    errno.EIO: "the disk failed",
+}
+
+
+def failure(error: OSError, attempt: str) -> IoFailure:
+    """`error` as the runtime is told: what was attempted, and the system's own words."""
+    return IoFailure(f"cannot {attempt}: {(error.strerror or str(error)).lower()}", _HINTS.get(error.errno or 0, ""))
+
+
+def write_atomically(path: str, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
+    """Replace `path`, or create it, with `data`."""
+    try:
+        temporary = _write_temporary(os.path.dirname(path), data, mode, durable=durable)
+        try:
+            os.rename(temporary, path)
+        except OSError:
+            os.unlink(temporary)
+            raise
+        if durable:
+            _sync_directory(os.path.dirname(path))
+    except OSError as error:
+        raise failure(error, f"write {path}") from error
+
+
+def create_exclusively(
+    path: str, data: bytes, mode: int = 0o600, *, durable: bool = True, mtime_ns: int | None = None
+) -> bool:
+    """Create `path` with `data`, last modified at `mtime_ns` if given; False where something of that name exists."""
+    try:
+        temporary = _write_temporary(os.path.dirname(path), data, mode, durable=durable, mtime_ns=mtime_ns)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            os.unlink(temporary)
+        if durable:
+            _sync_directory(os.path.dirname(path))
+    except OSError as error:
+        raise failure(error, f"create {path}") from error
+    return True
+
+
+def read(path: str, *, follow: bool = False) -> bytes | None:
+    """What the file holds, None where there is none."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise failure(error, f"read {path}") from error
+    try:
+        data = os.read(fd, _CHUNK)
+        while len(data) % _CHUNK == 0 and (more := os.read(fd, _CHUNK)):
+            data += more
+            if len(data) > LARGEST:
+                raise IoFailure(f"cannot read {path}: it is larger than {LARGEST >> 20} MiB")
+    except OSError as error:
+        raise failure(error, f"read {path}") from error
+    finally:
+        os.close(fd)
+    return data
+
+
+def overwrite(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Write over the beginning of `path` in place: for what is checked before it is believed, and needs no space."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | _FLAGS, mode)
+        try:
+            _write_all(fd, data)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise failure(error, f"write {path}") from error
+
+
+def remove(path: str) -> bool:
+    """Remove a file; False where there was none."""
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise failure(error, f"remove {path}") from error
+    return True
+
+
+def make_directory(path: str, mode: int = 0o755) -> None:
+    """Make `path`, and with 0755 what is missing above it; one that exists is left as it is."""
+    try:
+        os.mkdir(path, mode)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise IoFailure(f"cannot make the directory {path}: a file of that name is in the way") from None
+    except FileNotFoundError:
+        make_directory(os.path.dirname(path))
+        make_directory(path, mode)
+    except OSError as error:
+        raise failure(error, f"make the directory {path}") from error
+
+
+def names(path: str) -> Iterator[str]:
+    """The names in a directory, in no order; none where there is no directory."""
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                yield entry.name
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failure(error, f"list {path}") from error
+
+
+def is_directory(path: str) -> bool:
+    """Whether `path` is a directory; False where there is nothing."""
+    try:
+        return S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise failure(error, f"look at {path}") from error
+
+
+class Lock:
+    """`with Lock(path, attempt):` exclusive among processes and threads, for as long as the body runs.
+
+    Raises TryAgainLater after `wait` seconds; `attempt` says in its message what could not be done meanwhile.
+    """
+
+    __slots__ = ("_attempt", "_fd", "_mode", "_path", "_wait")
+
+    def __init__(self, path: str, attempt: str, wait: float = 10.0, mode: int = 0o600) -> None:
+        self._path = path
+        self._attempt = attempt
+        self._wait = wait
+        self._mode = mode
+        self._fd = -1
+
+    def __enter__(self) -> Lock:
+        deadline = time.monotonic() + self._wait
+        try:
+            while self._fd < 0:
+                self._fd = self._open_locked(deadline)
+        except OSError as error:
+            raise failure(error, f"{self._attempt}: cannot lock {self._path}") from error
+        return self
+
+    def remove(self) -> None:
+        """Remove the lock's file; call it while the lock is held."""
+        remove(self._path)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+        self._fd = -1
+
+    def _open_locked(self, deadline: float) -> int:
+        """The locked file, -1 where the name stands for another file by now."""
+        fd = os.open(self._path, os.O_RDONLY | os.O_CREAT | _FLAGS, self._mode)
+        try:
+            self._wait_for(fd, deadline)
+            if _is_file_at(self._path, fd):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+        return -1
+
+    def _wait_for(self, fd: int, deadline: float) -> None:
+        attempts = 0
+        while True:
+            try:
+                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise self._busy() from None
+            time.sleep(_PAUSES[min(attempts, len(_PAUSES) - 1)])
+            attempts += 1
+
+    def _busy(self) -> TryAgainLater:
+        return TryAgainLater(
+            f"cannot {self._attempt}: {self._path} has been locked by another process for {self._wait:g} s",
+            f"it is free again when that process ends; `lslocks` and `fuser -v {self._path}` name it",
+        )
+
+
+def _is_file_at(path: str, fd: int) -> bool:
+    opened = os.fstat(fd)
+    try:
+        named = os.stat(path, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
+
+
+def _write_temporary(directory: str, data: bytes, mode: int, *, durable: bool, mtime_ns: int | None = None) -> str:
+    while True:
+        temporary = f"{directory}/{TEMPORARY}{os.getpid():x}-{time.monotonic_ns():x}"
+        try:
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+            break
+        except FileExistsError:
+            continue
+    try:
+        _write_all(fd, data)
+        if mtime_ns is not None:
+            os.utime(fd, ns=(mtime_ns, mtime_ns))
+        if durable:
+            os.fsync(fd)
+    except OSError:
+        os.unlink(temporary)
+        raise
+    finally:
+        os.close(fd)
+    return temporary
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _sync_directory(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
