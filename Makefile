@@ -9,6 +9,9 @@ python := .venv/bin/python
 code := cni_multus plugins ipam
 checked := $(code) tests bench tools
 
+# Tests leave nothing outside the checkout: pytest's directories are below .cache, and stay for failed tests only.
+export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.cache/pytest
+
 ##@ Using it
 
 .PHONY: demo
@@ -23,6 +26,7 @@ build: venv ## freeze the program into dist/multus/multus (does nothing when its
 
 .PHONY: test
 test: build baseline reference ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
+	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
 	$(python) -m pytest $(ARGS)
 
 .PHONY: check
@@ -46,6 +50,7 @@ bench: build baseline reference ## measure every budget against the Go reference
 
 .PHONY: coverage
 coverage: build baseline reference ## the tests once more, with branch coverage of what runs inside the test process
+	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
 	$(python) -m pytest --cov --cov-report=term-missing:skip-covered
 
 ##@ Parts of the above
