@@ -317,3 +317,14 @@ def test_an_attribute_without_a_length_does_not_loop(length: int) -> None:
         codec.parse_attributes(codec.u16(length) + b"\0" * 20)
     with pytest.raises(ValueError, match="netlink message of"):
         list(codec.split_messages(codec.u32(length) + b"\0" * 20))
+
+
+def test_what_the_kernel_misses_is_told() -> None:
+    said = codec.attributes((1, b"no such thing\0"), (2, codec.u32(40)), (5, codec.u32(7)))
+    request = codec.message(16, 0, bytes(16) + codec.attributes((3, b"abc\0"), (9, b"")))
+    for flags, echoed in ((codec.NLM_F_CAPPED, request[:16]), (0, request)):
+        failure = netlink.failure_of("cannot try", request, flags, codec.s32(-22) + echoed + said)
+        assert failure is not None
+        assert failure.message == "cannot try: Invalid argument: no such thing"
+        assert failure.details == "no such thing; offending attribute: type 9 at offset 40; missing attribute: type 7"
+    assert netlink.failure_of("cannot try", request, 0, bytes(4) + request) is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -184,3 +186,22 @@ def test_the_same_namespace(container: Namespace, tmp_path: Path) -> None:
 def test_setns_says_why_not() -> None:
     with open("/proc/self/ns/uts") as other, pytest.raises(OSError, match="Invalid argument"):
         setns(other.fileno())
+
+
+STRANDED = """
+import os
+import subprocess
+import sys
+from cni_multus.linux.netns import Namespace
+
+with Namespace.open({path!r}) as container, container.inside():
+    os.closerange(3, 100)
+print("went on in the wrong namespace")
+"""
+
+
+def test_a_thread_that_cannot_return_ends_the_process(container: Namespace) -> None:
+    program = [sys.executable, "-c", STRANDED.format(path=container.path)]
+    result = subprocess.run(program, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (70, "")
+    assert result.stderr == f"cannot leave the network namespace {container.path}: Bad file descriptor\n"
