@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from cni_multus.cni.document import print_compact, print_indented
+from cni_multus.cni.document import print_indented
 from cni_multus.cni.errors import CniError, IoFailure
 from cni_multus.cni.request import Request, parse_command
-from cni_multus.cni.versions import NEWEST, SUPPORTED
+from cni_multus.cni.versions import NEWEST, SUPPORTED, spoken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class _Said:
 def _answer(load: Callable[[], Plugin], environment: Mapping[str, str], stdin: BinaryIO, said: _Said) -> bytes:
     command = parse_command(environment)
     if command == "VERSION":
-        versions = list(load().versions)
-        return print_compact({"cniVersion": NEWEST, "supportedVersions": versions}) + b"\n"
+        return spoken().encode()
     request = Request.parse(environment, _read(stdin))
     plugin = load()
     if request.version in SUPPORTED:

@@ -13,6 +13,12 @@ FIRST_WITH = {"CHECK": "0.4.0", "GC": "1.1.0", "STATUS": "1.1.0"}
 """The version that brought a verb; the others were always there."""
 
 
+def spoken() -> str:
+    """The answer to VERSION: one line of JSON, the newest version being the protocol's own."""
+    listed = ",".join(f'"{version}"' for version in SUPPORTED)
+    return f'{{"cniVersion":"{NEWEST}","supportedVersions":[{listed}]}}\n'
+
+
 def parse_version(text: str) -> tuple[int, int, int]:
     """A version as numbers, "" meaning the oldest; raises DecodingFailure."""
     parts = (text or OLDEST).split(".")

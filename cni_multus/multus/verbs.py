@@ -58,13 +58,14 @@ class Multus(Plugin):
         settings = Settings(request)
         if not os.path.isdir(settings.cni_dir):
             return
+        turn = _turn_if_possible(settings, request.container_id)
         try:
-            with _turn(settings, request.container_id) as turn:
-                self._delete(request, settings)
-                turn.remove()
-        except IoFailure:
-            # The disk is full or read-only: the lock cannot be made, but links and addresses can still go.
             self._delete(request, settings)
+            if turn is not None:
+                turn.remove()
+        finally:
+            if turn is not None:
+                turn.__exit__(None, None, None)
 
     def check(self, request: Request) -> None:
         settings = Settings(request)
@@ -180,6 +181,14 @@ def _turn(settings: Settings, container_id: str) -> Lock:
     directory = os.path.join(settings.cni_dir, "locks")
     make_directory(directory, 0o700)
     return Lock(os.path.join(directory, container_id), f"another request for container {container_id}", wait=TURN_WAIT)
+
+
+def _turn_if_possible(settings: Settings, container_id: str) -> Lock | None:
+    """For DEL: on a disk that is full or read-only no lock can be made, but links and addresses can still go."""
+    try:
+        return _turn(settings, container_id).__enter__()
+    except IoFailure:
+        return None
 
 
 def _await_readiness(settings: Settings) -> None:

@@ -217,8 +217,8 @@ class AddressIndex:
         else:
             files.remove(self._owner(key))
 
-    def keys(self) -> Iterator[str]:
-        """The owners that something was written down for."""
+    def owners(self) -> Iterator[str]:
+        """The keys that something was written down for."""
         for name in files.names(f"{self._directory}/owners"):
             if name.startswith(files.TEMPORARY):
                 files.remove(self._owner(name))

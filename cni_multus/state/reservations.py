@@ -7,7 +7,7 @@
     <dataDir>/.multus/<network>/           ours, outside the tree that the Go program walks (see `addressindex`)
 
 The address files are the truth, and the only one: an address is taken exactly while a file of its name exists. A file
-that does not read `<containerID>[\\r\\n<ifname>]` is what a killed writer or a power cut left, and is as good as none; one
+that does not read `<containerID>[\\r\\n<ifname>]` is what a killed writer or a power cut left, as good as none; one
 without an interface is the format of old releases. A directory or a symbolic link of an address's name is left alone.
 
 Every step of a change leaves a state that the next one, ours or the Go program's, can work from:
@@ -24,13 +24,12 @@ from __future__ import annotations
 
 import os
 import time
-from stat import S_ISREG
 
 from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import IoFailure, TryAgainLater
-from cni_multus.cni.request import is_name, wrong_with_ifname
 from cni_multus.state import files
 from cni_multus.state.addressindex import AddressIndex, Reservation, running_boot
+from cni_multus.state.owners import GARBAGE, NOT_A_RESERVATION, Owner, read_owner
 from cni_multus.undo import Undo
 
 TYPE_CHECKING = False
@@ -40,46 +39,6 @@ if TYPE_CHECKING:
 
 INDEX = ".multus"
 LAST_RESERVED = "last_reserved_ip."
-_SEPARATOR = "\r\n"
-
-
-class Owner:
-    """Who holds an address. Old reservations name no interface; `netns` is written down only by IPAMs that ask for it."""
-
-    __slots__ = ("container_id", "ifname", "netns")
-
-    def __init__(self, container_id: str, ifname: str = "", netns: str = "") -> None:
-        self.container_id = container_id
-        self.ifname = ifname
-        self.netns = netns
-
-    @staticmethod
-    def parse(content: bytes) -> Owner | None:
-        """Read an address file, None for one that names nobody."""
-        container_id, *rest = os.fsdecode(content).strip().split(_SEPARATOR)
-        # The Go program takes a `%` in an interface's name, a request of ours does not.
-        if not is_name(container_id) or (rest and wrong_with_ifname(rest[0].replace("%", "_"))):
-            return None
-        return Owner(container_id, *rest[:2])
-
-    @property
-    def content(self) -> bytes:
-        """What an address file holds."""
-        return os.fsencode(_SEPARATOR.join(part for part in (self.container_id, self.ifname, self.netns) if part))
-
-    @property
-    def key(self) -> str:
-        """A file name of its own for every owner: a container ID has no `@`."""
-        return f"{self.container_id}@{self.ifname}"
-
-    def __str__(self) -> str:
-        if not self.container_id:
-            return "something that is not a reservation"
-        return f"container {self.container_id}" + (f", interface {self.ifname}" if self.ifname else "")
-
-
-NOT_A_RESERVATION = Owner("")
-_NOBODY = Owner("")
 
 
 class Reservations:
@@ -108,8 +67,8 @@ class Reservations:
     @staticmethod
     def look_up(data_dir: str, network: str, ip: Ip) -> Owner | None:
         """Who holds `ip`, None where it is free; without the lock, and without touching anything."""
-        owner = _read(f"{data_dir}/{network}/{ip}")
-        return None if owner is _NOBODY else owner
+        owner = read_owner(f"{data_dir}/{network}/{ip}")
+        return None if owner is GARBAGE else owner
 
     def __enter__(self) -> Reservations:
         if not files.is_directory(self._directory):
@@ -139,8 +98,8 @@ class Reservations:
     def holder(self, ip: Ip) -> Owner | None:
         """Who holds `ip`, None where it is free; a file that names nobody is removed."""
         try:
-            owner = _read(self._path(ip))
-            if owner is _NOBODY:
+            owner = read_owner(self._path(ip))
+            if owner is GARBAGE:
                 self._remove(ip)
                 return None
         except IoFailure:
@@ -152,7 +111,7 @@ class Reservations:
         if not self._indexed:
             return [ip for ip, _, other in self._scan() if other.key == owner.key]
         listed = {reservation.ip: None for reservation in self._index.owned(owner.key)}
-        return [ip for ip in listed if (found := _read(self._path(ip))) is not None and found.key == owner.key]
+        return [ip for ip in listed if (found := read_owner(self._path(ip))) is not None and found.key == owner.key]
 
     def is_dead(self, owner: Owner, ip: Ip) -> bool:
         """Whether the owner got `ip` in an earlier boot, so that no namespace can have it any more."""
@@ -265,7 +224,7 @@ class Reservations:
                     others.append(item)
             else:
                 self._index.write_down(owner.key, [*others, Reservation(ip, self._boot, mtime_ns)])
-        for key in self._index.keys():
+        for key in self._index.owners():
             if hash(key) not in owners:
                 self._index.write_down(key, [])
 
@@ -301,29 +260,6 @@ class Reservations:
 
     def _path(self, ip: Ip) -> str:
         return f"{self._directory}/{ip}"
-
-
-def _read(path: str) -> Owner | None:
-    """Whom an address file names, `_NOBODY` if it is not a reservation's at all; None where there is no file."""
-    try:
-        content = files.read(path)
-    except IoFailure:
-        if _is_regular(path):
-            raise
-        return NOT_A_RESERVATION
-    if content is None:
-        return None
-    owner = Owner.parse(content)
-    if owner is not None:
-        return owner
-    return _NOBODY if _is_regular(path) else NOT_A_RESERVATION
-
-
-def _is_regular(path: str) -> bool:
-    try:
-        return S_ISREG(os.lstat(path).st_mode)
-    except OSError:
-        return True
 
 
 def _mtime_ns(path: str) -> int:
