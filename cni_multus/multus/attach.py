@@ -88,6 +88,8 @@ class _Work:
         try:
             self.run()
         finally:
+            if self.result is None and self.error is None:
+                self.error = CniError(f"internal error while attaching {self.planned.ifname}")
             self.done.release()
 
 

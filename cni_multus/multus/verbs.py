@@ -8,7 +8,6 @@ import time
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, IoFailure, NotAvailable, TryAgainLater
 from cni_multus.cni.verbs import Plugin
-from cni_multus.multus import takeover
 from cni_multus.multus.attach import attach, statuses
 from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.log import Log
@@ -114,6 +113,8 @@ class Multus(Plugin):
         if not errors:
             journal.remove(record.container_id, record.ifname)
             if foreign:
+                from cni_multus.multus import takeover
+
                 takeover.forget(settings.cni_dir, request.container_id)
             return
         record.failed = True
@@ -150,6 +151,10 @@ class Multus(Plugin):
             record = self._best_guess(request, settings)
         if record is not None:
             return record, False
+        if not _go_multus_was_here(settings.cni_dir, request.container_id):
+            return None, False
+        from cni_multus.multus import takeover
+
         record = takeover.find_record(settings.cni_dir, request)
         return record, record is not None
 
@@ -159,6 +164,10 @@ class Multus(Plugin):
             return _record(request, decide(request, settings))
         except CniError:
             return None
+
+
+def _go_multus_was_here(cni_dir: str, container_id: str) -> bool:
+    return os.path.lexists(os.path.join(cni_dir, container_id)) or os.path.isdir(os.path.join(cni_dir, "results"))
 
 
 def _record(request: Request, planned: list[Planned]) -> Record:
