@@ -164,7 +164,7 @@ def is_directory(path: str) -> bool:
 class Lock:
     """`with Lock(path, attempt):` exclusive among processes and threads, for as long as the body runs.
 
-    Raises TryAgainLater after `wait` seconds; `attempt` says in its message what could not be done meanwhile.
+    Raises TryAgainLater after `wait` seconds; its message begins with `attempt`, what the lock was wanted for.
     """
 
     __slots__ = ("_attempt", "_fd", "_mode", "_path", "_wait")
@@ -182,7 +182,7 @@ class Lock:
             while self._fd < 0:
                 self._fd = self._open_locked(deadline)
         except OSError as error:
-            raise failure(error, f"{self._attempt}: cannot lock {self._path}") from error
+            raise failure(error, f"lock {self._path}") from error
         return self
 
     def remove(self) -> None:
@@ -221,8 +221,8 @@ class Lock:
 
     def _busy(self) -> TryAgainLater:
         return TryAgainLater(
-            f"cannot {self._attempt}: {self._path} has been locked by another process for {self._wait:g} s",
-            f"it is free again when that process ends; `lslocks` and `fuser -v {self._path}` name it",
+            f"{self._attempt}: {self._path} has been locked by another process for {self._wait:g} s; try again",
+            f"`lslocks` and `fuser -v {self._path}` name the process; the lock goes when it ends",
         )
 
 

@@ -1,0 +1,68 @@
+"""Which address an attachment gets from a set: the one that was asked for, or the next free one, round robin."""
+
+from __future__ import annotations
+
+from cni_multus.cni.addressing import Cidr
+from cni_multus.cni.errors import InvalidEnvironment, TryAgainLater
+from cni_multus.cni.result import IpConfig
+from cni_multus.state.owners import Owner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni_multus.cni.addressing import Ip
+    from cni_multus.state.reservations import Reservations
+    from ipam.host_local.config import Requested
+    from ipam.host_local.ranges import RangeSet
+
+
+def find_free(reservations: Reservations, at: int, ranges: RangeSet) -> Ip | None:
+    """The next address of set number `at`; what earlier boots left is reclaimed before there is none."""
+    while True:
+        for first, last in ranges.spans_after(reservations.last_reserved(at)):
+            if ip := reservations.find_free(ranges.family, first, last):
+                return ip
+        if not reservations.reclaim_dead():
+            return None
+
+
+def refuse_second(reservations: Reservations, owner: Owner, sets: list[RangeSet]) -> None:
+    """Raise where the attachment has an address of these sets already, in this boot."""
+    held = reservations.held_by(owner) + reservations.held_by(Owner(owner.container_id))
+    dead = [ip for ip in held if reservations.is_dead(owner, ip)]
+    if dead:  # the same container again after a reboot, without the DEL that it never got
+        reservations.give_back(owner, dead)
+    for ip in held:
+        if ip not in dead and any(ranges.range_of(ip) for ranges in sets):
+            raise InvalidEnvironment(
+                f"CNI_CONTAINERID {owner.container_id}, CNI_IFNAME {owner.ifname} has the address {ip} already",
+                "an attachment gets its addresses once; DEL it first",
+            )
+
+
+def choose(reservations: Reservations, at: int, ranges: RangeSet) -> Ip:
+    """The next free address of set number `at`; raises TryAgainLater where there is none."""
+    ip = find_free(reservations, at, ranges)
+    if ip is None:
+        raise TryAgainLater(exhausted(at, ranges))
+    return ip
+
+
+def exhausted(at: int, ranges: RangeSet) -> str:
+    """What is told of a set without a free address."""
+    return f"no IP addresses available in range set {at} ({ranges}): all {ranges.size} are reserved"
+
+
+def claim(reservations: Reservations, ranges: RangeSet, wanted: Requested) -> Ip:
+    """The address that was asked for; raises TryAgainLater where somebody has it."""
+    holder = reservations.holder(wanted.ip)
+    if holder is not None and reservations.is_dead(holder, wanted.ip):
+        reservations.give_back(holder, [wanted.ip])
+    elif holder is not None:
+        raise TryAgainLater(f"{wanted.source}: {wanted.ip} of {ranges} is taken by {holder}")
+    return wanted.ip
+
+
+def answer(ranges: RangeSet, ip: Ip) -> IpConfig:
+    """The address as the result tells it, with its range's prefix length and gateway."""
+    found = next(one for one in ranges.ranges if one.contains(ip))
+    return IpConfig(Cidr(ip, found.subnet.prefix), found.gateway)
