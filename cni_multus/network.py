@@ -60,31 +60,28 @@ class Network:
         return self._delete(self.plugins, request, result, capabilities)
 
     def check(self, request: Request, result: Result | None, capabilities: Section) -> None:
-        """Raise the first CheckFailed of a member; a version that knows no CHECK has nothing to say."""
-        if self.disable_check or not at_least(self.version, FIRST_WITH["CHECK"]):
-            return
-        for section in self.plugins:
-            self._find(section, request).check(self._member(section, request, result, capabilities))
+        """Raise the first CheckFailed of a member."""
+        for section in () if self.disable_check else self.plugins:
+            plugin = self._find(section, request)
+            if self._knows("CHECK", plugin):
+                plugin.check(self._member(section, request, result, capabilities))
 
     def status(self, request: Request) -> None:
-        """Raise the first member's reason why an ADD would fail; nothing below version 1.1.0."""
-        if not at_least(self.version, FIRST_WITH["STATUS"]):
-            return
+        """Raise the first member's reason why an ADD would fail."""
         for section in self.plugins:
-            self._find(section, request).status(self._member(section, request, None, Section({})))
+            plugin = self._find(section, request)
+            if self._knows("STATUS", plugin):
+                plugin.status(self._member(section, request, None, Section({})))
 
     def collect_garbage(self, request: Request, valid: list[dict[str, object]]) -> list[CniError]:
-        """Let every member remove what is not in `valid`; what failed is returned.
-
-        Ours collect whatever the version: they are called, and know how. A program must say that it does (1.1.0).
-        """
+        """Let every member remove what is not in `valid`; what failed is returned."""
         failures: list[CniError] = []
         if self.disable_gc:
             return failures
         for section in self.plugins:
             try:
                 plugin = self._find(section, request)
-                if isinstance(plugin, Program) and not at_least(self.version, FIRST_WITH["GC"]):
+                if not self._knows("GC", plugin):
                     continue
                 member = self._member(section, request, None, Section({}))
                 member.config.raw[VALID_ATTACHMENTS] = valid
@@ -93,6 +90,10 @@ class Network:
             except CniError as error:
                 failures.append(error)
         return failures
+
+    def _knows(self, verb: str, plugin: Plugin) -> bool:
+        """Ours know every verb whatever the configuration's version; a program knows those of its version."""
+        return not isinstance(plugin, Program) or at_least(self.version, FIRST_WITH[verb])
 
     def _take_back(self, failed: int, request: Request, result: Result | None, capabilities: Section) -> list[CniError]:
         """DEL of what had been done: ours took back their own part, a program is told to."""
