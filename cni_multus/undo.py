@@ -6,7 +6,7 @@ reversal fails: here all of them run, and the first failure's text is added to w
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import CniError
+from cni_multus.cni.errors import CniError, note
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +33,23 @@ class Undo:
     def __enter__(self) -> Undo:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        failures = self._take_back()
+        if error is not None:
+            note(error, failures)
+
+    def _take_back(self) -> list[str]:
         failures = []
-        while self._steps:
-            step, arguments = self._steps.pop()
-            try:
-                step(*arguments)
-            except (CniError, OSError) as failure:
-                failures.append(str(failure))
-        if isinstance(error, CniError):
-            error.note_leftovers(failures)
+        try:
+            while self._steps:
+                step, arguments = self._steps.pop()
+                try:
+                    step(*arguments)
+                except (CniError, OSError) as failure:
+                    failures.append(str(failure))
+        finally:  # a reversal that failed as nobody foresaw must not keep the others from running
+            if self._steps:
+                failures += self._take_back()
+        return failures

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from cni_multus.cni.document import print_indented
-from cni_multus.cni.errors import CniError, IoFailure
+from cni_multus.cni.document import LARGEST, print_indented
+from cni_multus.cni.errors import CniError, IoFailure, note
 from cni_multus.cni.request import Request, parse_command
 from cni_multus.cni.versions import NEWEST, SUPPORTED, spoken
 
@@ -24,68 +24,92 @@ def hold(
 
     Loading happens in here so that even a broken import reaches the runtime as a JSON document.
     """
-    said = _Said()
+    call = _Call(load, environment)
     try:
-        answer = _answer(load, environment, stdin, said)
-        status = 0
+        answer, status = call.answer(stdin), 0
     except CniError as error:
-        answer, status = print_indented(_to_json(error, said.version)), 1
+        answer, status = print_indented(_to_json(error, call.version)), 1
     except Exception as error:  # the only one of this program: what nobody foresaw still gets its document
         _print_traceback(stderr)
         unforeseen = CniError(f"internal error: {type(error).__name__}: {error}", "the traceback is on standard error")
-        answer, status = print_indented(_to_json(unforeseen, said.version)), 1
+        answer, status = print_indented(_to_json(unforeseen, call.version)), 1
     try:
         if answer:
             stdout.write(answer)
             stdout.flush()
     except OSError as error:
-        stderr.write(f"cannot write the answer to standard output: {error}\n".encode(errors="replace"))
+        # An answer that nobody got is a failure to the runtime: an ADD is taken back as after any other.
+        failure = IoFailure(f"cannot write the answer to standard output: {error.strerror}")
+        call.take_back(failure)
+        _say(stderr, f"{failure.message}; {failure.details}\n" if failure.details else f"{failure.message}\n")
         status = 1
     return status
 
 
-class _Said:
-    """The version that the configuration turned out to speak."""
+class _Call:
+    """One request on its way: what is known of it so far is what an error is told with."""
 
-    version = NEWEST
+    def __init__(self, load: Callable[[], Plugin], environment: Mapping[str, str]) -> None:
+        self.load = load
+        self.environment = environment
+        self.request: Request | None = None
+        self.added_by: Plugin | None = None
 
+    @property
+    def version(self) -> str:
+        """The configuration's version where it is known and one of ours."""
+        try:
+            said = self.request.version if self.request else NEWEST
+        except CniError:
+            return NEWEST
+        return said if said in SUPPORTED else NEWEST
 
-def _answer(load: Callable[[], Plugin], environment: Mapping[str, str], stdin: BinaryIO, said: _Said) -> bytes:
-    command = parse_command(environment)
-    if command == "VERSION":
-        return spoken().encode()
-    request = Request.parse(environment, _read(stdin))
-    plugin = load()
-    if request.version in SUPPORTED:
-        said.version = request.version
-    request.require_version(plugin.versions)
-    request.read_previous()
-    if command == "ADD":
-        return _add(plugin, request)
-    verbs = {
-        "DEL": plugin.delete,
-        "CHECK": plugin.check,
-        "STATUS": plugin.status,
-        "GC": plugin.collect_garbage,
-    }
-    verbs[command](request)
-    return b""
+    def answer(self, stdin: BinaryIO) -> bytes:
+        """What goes to standard output; nothing for most verbs."""
+        if parse_command(self.environment) == "VERSION":
+            return spoken().encode()
+        request = self.request = Request.of(self.environment)
+        request.read(_read(stdin))
+        plugin = self.load()
+        request.require_version(plugin.versions)
+        request.read_previous()
+        if request.command == "ADD":
+            return self._add(plugin, request)
+        verbs = {
+            "DEL": plugin.delete,
+            "CHECK": plugin.check,
+            "STATUS": plugin.status,
+            "GC": plugin.collect_garbage,
+        }
+        verbs[request.command](request)
+        return b""
 
+    def take_back(self, error: BaseException) -> None:
+        """DEL of what an ADD made that cannot be told; what fails of it is noted in the details of `error`."""
+        if self.added_by is None or self.request is None:
+            return
+        request = self.request.with_config(self.request.config, self.request.previous)
+        request.command = "DEL"
+        try:
+            self.added_by.delete(request)
+        except (CniError, OSError) as failure:
+            note(error, [str(failure)])
 
-def _add(plugin: Plugin, request: Request) -> bytes:
-    result = plugin.add(request)
-    try:
-        return print_indented(result.to_json(request.version))
-    except CniError:
-        plugin.delete(request)
-        raise
+    def _add(self, plugin: Plugin, request: Request) -> bytes:
+        result = plugin.add(request)
+        self.added_by = plugin
+        try:
+            return print_indented(result.to_json(request.version))
+        except BaseException as error:
+            self.take_back(error)
+            raise
 
 
 def _read(stdin: BinaryIO) -> bytes:
     try:
-        return stdin.read()
+        return stdin.read(LARGEST + 1)
     except OSError as error:
-        raise IoFailure(f"cannot read standard input: {error}") from error
+        raise IoFailure(f"cannot read standard input: {error.strerror}") from error
 
 
 def _to_json(error: CniError, version: str) -> dict[str, object]:
@@ -98,5 +122,12 @@ def _to_json(error: CniError, version: str) -> dict[str, object]:
 def _print_traceback(stderr: BinaryIO) -> None:
     import traceback
 
-    lines = traceback.format_exception(*sys.exc_info())
-    stderr.write("".join(lines).encode(errors="replace"))
+    _say(stderr, "".join(traceback.format_exception(*sys.exc_info())))
+
+
+def _say(stderr: BinaryIO, text: str) -> None:
+    try:
+        stderr.write(text.encode(errors="backslashreplace"))
+        stderr.flush()
+    except OSError:
+        return  # nobody listens, and the answer matters more

@@ -7,8 +7,15 @@ from __future__ import annotations
 
 from cni_multus.cni.errors import DecodingFailure
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
 LARGEST = 16 << 20
 """The most bytes a document from outside may have: a configuration is a thousandth of it."""
+
+DEEPEST = 200
+"""The most objects and lists inside one another: what is deeper could be read, and then not printed."""
 
 
 def _refuse_constant(name: str) -> object:
@@ -39,12 +46,12 @@ try:
     from _json import encode_basestring_ascii as _quote
     from _json import make_scanner as _make_scanner
 
-    _scan = _make_scanner(_Rules)
+    _scan: Callable[[str, int], tuple[object, int]] = _make_scanner(_Rules)  # type: ignore[arg-type]
 except (ImportError, AttributeError, TypeError):  # another interpreter, or a newer private interface
     import json
 
     _quote = json.encoder.encode_basestring_ascii
-    _scan = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).scan_once
+    _scan = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).scan_once  # type: ignore[attr-defined]
 
 _SPACE = " \t\r\n"
 
@@ -65,7 +72,7 @@ def parse(data: bytes, what: str) -> object:
     except StopIteration as stop:
         raise DecodingFailure(f"{what} is not JSON: {_position(text, stop.value)}: a value is missing") from None
     except RecursionError:
-        raise DecodingFailure(f"{what} is nested too deeply") from None
+        raise DecodingFailure(f"{what} is nested deeper than {DEEPEST} levels") from None
     except ValueError as error:
         at = getattr(error, "pos", None)
         place = "" if at is None else _position(text, at) + ": "
@@ -73,6 +80,8 @@ def parse(data: bytes, what: str) -> object:
     rest = text[end:].lstrip(_SPACE)
     if rest:
         raise DecodingFailure(f"{what} is not JSON: {_position(text, len(text) - len(rest))}: more after the end")
+    if text.count("{") + text.count("[") > DEEPEST and _is_too_deep(value):
+        raise DecodingFailure(f"{what} is nested deeper than {DEEPEST} levels")
     return value
 
 
@@ -102,6 +111,21 @@ def name_of_type(value: object) -> str:
         return "a boolean"
     names = {dict: "an object", list: "a list", str: "a string", int: "a number", float: "a number"}
     return names.get(type(value), "an unknown type")
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for member in level for inner in _members(member) if isinstance(inner, (dict, list))]
+        if not level:
+            return False
+    return True
+
+
+def _members(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _scan_from(text: str, start: int) -> tuple[object, int]:

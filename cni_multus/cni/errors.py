@@ -126,3 +126,14 @@ class ForeignFailure(CniError):
     def __init__(self, code: int, message: str, details: str = "") -> None:
         super().__init__(message, details)
         self.code = code
+
+
+def note(error: BaseException, failures: list[str]) -> None:
+    """Add to `error` that taking back what had been done failed too."""
+    if not failures:
+        return
+    left = "taking it back failed too: " + "; ".join(failures)
+    if isinstance(error, CniError):
+        error.details = f"{error.details}; {left}" if error.details else left
+    else:
+        error.add_note(left)

@@ -1,4 +1,4 @@
-"""The members of a result: interfaces, addresses, routes and dns, each parsed from and printed in every version's shape."""
+"""The members of a result: interfaces, addresses, routes, dns, each parsed from and printed in any version's shape."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import os
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object
-from cni_multus.cni.errors import CniError, InvalidEnvironment, InvalidNetns, InvalidNetworkConfig, UnknownContainer
+from cni_multus.cni.errors import CniError, InvalidEnvironment, InvalidNetns, InvalidNetworkConfig
 from cni_multus.cni.result import Result
 from cni_multus.cni.versions import OLDEST, require_supported, require_verb
 
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 VERBS = ("ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION")
 OF_A_CONTAINER = ("ADD", "DEL", "CHECK")
+LONGEST_NAME = 255
+LONGEST_ID = 200
+"""Characters: both become names of files, an ID together with an interface's name."""
+
 VALID_ATTACHMENTS = "cni.dev/valid-attachments"
 OWN_NETNS = "/proc/thread-self/ns/net"
 
@@ -35,12 +39,18 @@ def wrong_with_ifname(text: str) -> str:
     """Why `text` cannot name an interface (the kernel's dev_valid_name, and `%`, its template), "" if it can."""
     if not text:
         return "it is empty"
-    if len(os.fsencode(text)) > 15:
+    try:
+        encoded = text.encode()
+    except UnicodeEncodeError:
+        return "it is not UTF-8"
+    if len(encoded) > 15:
         return "it is longer than 15 bytes"
     if text in (".", ".."):
         return "it is a directory's name"
     if any(character in "/:%\0" or character.isspace() for character in text):
         return "it contains '/', ':', '%' or white space"
+    if 0xA0 in encoded:
+        return "it contains the byte 0xa0, which the kernel takes for white space"
     return ""
 
 
@@ -86,21 +96,28 @@ class Request:
     @staticmethod
     def parse(environment: Mapping[str, str], stdin: bytes) -> Request:
         """Read both; raises the error that the specification has for what is wrong."""
-        command = parse_command(environment)
-        of_a_container = _parse_container(environment) if command in OF_A_CONTAINER else {}
-        config = Section(parse_object(stdin, "standard input"))
-        request = Request(
-            command,
-            config,
-            environment,
-            arguments=_parse_arguments(environment.get("CNI_ARGS", ""), tolerant=command == "DEL"),
-            path=tuple(part for part in environment.get("CNI_PATH", "").split(":") if part),
-            **of_a_container,
-        )
-        if not is_name(request.name):
-            raise InvalidNetworkConfig(f"name: {request.name!r} is not a network name (letters, digits, '_', '.', '-')")
-        request._refuse_own_netns()
+        request = Request.of(environment)
+        request.read(stdin)
         return request
+
+    @staticmethod
+    def of(environment: Mapping[str, str]) -> Request:
+        """What the variables say; the configuration is still empty."""
+        request = Request(parse_command(environment), Section({}), environment)
+        if request.command in OF_A_CONTAINER:
+            request._read_container()
+            request.arguments = _parse_arguments(environment.get("CNI_ARGS", ""), tolerant=request.command == "DEL")
+        request.path = tuple(part for part in environment.get("CNI_PATH", "").split(":") if part)
+        return request
+
+    def read(self, stdin: bytes) -> None:
+        """Take the configuration, and refuse what no plugin could work with."""
+        self.config = Section(parse_object(stdin, "standard input"))
+        if not is_name(self.name):
+            raise InvalidNetworkConfig(f"name: {self.name!r} is not a network name (letters, digits, '_', '.', '-')")
+        if len(self.name) > LONGEST_NAME:
+            raise InvalidNetworkConfig(f"name: it is {len(self.name)} characters long, more than {LONGEST_NAME}")
+        self._refuse_own_netns()
 
     @property
     def name(self) -> str:
@@ -124,7 +141,7 @@ class Request:
 
     def read_previous(self) -> None:
         """Take `prevResult` from the configuration; on DEL one that cannot be read counts as none."""
-        if not self.config.has("prevResult"):
+        if self.command not in OF_A_CONTAINER or not self.config.has("prevResult"):
             return
         try:
             self.previous = Result.parse(self.config.section("prevResult"), self.version)
@@ -153,6 +170,25 @@ class Request:
         members = self.config.sections(VALID_ATTACHMENTS)
         return {(member.text("containerID"), member.text("ifname")) for member in members}
 
+    def _read_container(self) -> None:
+        self.container_id = self.environment.get("CNI_CONTAINERID", "")
+        self.netns = self.environment.get("CNI_NETNS", "")
+        self.ifname = self.environment.get("CNI_IFNAME", "")
+        if self.container_id and not is_name(self.container_id):
+            raise InvalidEnvironment(f"CNI_CONTAINERID {self.container_id!r} is not letters, digits, '_', '.' and '-'")
+        if len(self.container_id) > LONGEST_ID:
+            raise InvalidEnvironment(
+                f"CNI_CONTAINERID is {len(self.container_id)} characters long, more than {LONGEST_ID}"
+            )
+        if self.ifname and (why := wrong_with_ifname(self.ifname)):
+            raise InvalidEnvironment(f"CNI_IFNAME {self.ifname!r} cannot name an interface: {why}")
+        required = {"CNI_CONTAINERID": self.container_id, "CNI_NETNS": self.netns, "CNI_IFNAME": self.ifname}
+        if self.command == "DEL":
+            del required["CNI_NETNS"]
+        missing = [name for name, value in required.items() if not value]
+        if missing:
+            raise InvalidEnvironment(f"required variables are missing: {', '.join(missing)}")
+
     def _refuse_own_netns(self) -> None:
         override = self.environment.get("CNI_NETNS_OVERRIDE", "")
         if not self.netns or override == "1" or override.lower() == "true":
@@ -176,27 +212,6 @@ def parse_command(environment: Mapping[str, str]) -> str:
     if command not in VERBS:
         raise InvalidEnvironment(f"CNI_COMMAND {command!r} is not one of {', '.join(VERBS)}")
     return command
-
-
-def _parse_container(environment: Mapping[str, str]) -> dict[str, str]:
-    container_id = environment.get("CNI_CONTAINERID", "")
-    ifname = environment.get("CNI_IFNAME", "")
-    netns = environment.get("CNI_NETNS", "")
-    if container_id and not is_name(container_id):
-        raise InvalidEnvironment(f"CNI_CONTAINERID {container_id!r} is not letters, digits, '_', '.' and '-'")
-    if len(container_id) > 200:
-        raise InvalidEnvironment(f"CNI_CONTAINERID is {len(container_id)} characters long, more than 200")
-    if ifname and (why := wrong_with_ifname(ifname)):
-        raise InvalidEnvironment(f"CNI_IFNAME {ifname!r} cannot name an interface: {why}")
-    required = {"CNI_CONTAINERID": container_id, "CNI_NETNS": netns, "CNI_IFNAME": ifname}
-    if environment["CNI_COMMAND"] == "DEL":
-        del required["CNI_NETNS"]
-    if "CNI_CONTAINERID" in environment and not container_id and len([v for v in required.values() if not v]) == 1:
-        raise UnknownContainer("CNI_CONTAINERID is empty")
-    missing = [name for name, value in required.items() if not value]
-    if missing:
-        raise InvalidEnvironment(f"required variables are missing: {', '.join(missing)}")
-    return {"container_id": container_id, "netns": netns, "ifname": ifname}
 
 
 def _parse_arguments(text: str, *, tolerant: bool) -> dict[str, str]:

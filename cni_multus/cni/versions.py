@@ -45,7 +45,9 @@ def require_supported(version: str, supported: tuple[str, ...] = SUPPORTED) -> N
     if version not in supported:
         parse_version(version)
         known = ", ".join(supported)
-        raise IncompatibleVersion(f"cniVersion {version!r} is not supported", f"config is {version!r}, plugin supports {known}")
+        raise IncompatibleVersion(
+            f"cniVersion {version!r} is not supported", f"config is {version!r}, plugin supports {known}"
+        )
 
 
 def require_verb(version: str, verb: str) -> None:
