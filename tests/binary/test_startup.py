@@ -26,6 +26,7 @@ PROTOCOL = {
     "cni_multus.cni.conversation",
     "cni_multus.cni.document",
     "cni_multus.cni.errors",
+    "cni_multus.cni.members",
     "cni_multus.cni.request",
     "cni_multus.cni.result",
     "cni_multus.cni.versions",
