@@ -8,6 +8,7 @@ from binascii import crc32
 from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.errors import InvalidNetworkConfig, NetlinkFailure
 from cni_multus.linux import addresses, routes
+from cni_multus.linux.announce import notify_sysctls
 from cni_multus.linux.interfaces import bring_up
 from cni_multus.linux.sysctl import write_many
 
@@ -75,7 +76,7 @@ def differences(container: Namespace, link: Link, ips: list[IpConfig], wanted: l
 
 def _sysctls(name: str, ips: list[IpConfig], *, dad: bool) -> list[tuple[str, str, bool]]:
     """What must stand before the link comes up; (name, value, whether the kernel may lack it)."""
-    v4, v6 = f"net/ipv4/conf/{name}", f"net/ipv6/conf/{name}"
+    v6 = f"net/ipv6/conf/{name}"
     writes = [(f"{v6}/accept_ra", "0", True)]
     if any(ip.address.family == 6 for ip in ips):
         writes += [(f"{v6}/disable_ipv6", "0", False), (f"{v6}/keep_addr_on_down", "1", True)]
@@ -83,7 +84,7 @@ def _sysctls(name: str, ips: list[IpConfig], *, dad: bool) -> list[tuple[str, st
         writes += [(f"{v6}/enhanced_dad", "1", True), (f"{v6}/accept_dad", "1", True)]
     else:
         writes += [(f"{v6}/accept_dad", "0", True)]
-    return [*writes, (f"{v4}/arp_notify", "1", True), (f"{v6}/ndisc_notify", "1", True)]
+    return [*writes, *notify_sysctls(name)]
 
 
 def _resolve(container: Namespace, link: Link, ips: list[IpConfig], wanted: list[Route]) -> list[Route]:

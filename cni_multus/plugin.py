@@ -89,7 +89,8 @@ class InterfacePlugin(_Of["C"]):
             result = self._configure(request, container, given, attached)
             if attached.up:
                 self.settle(request, config, host, attached)
-                announce(container, request.ifname, attached.link.mac, [ip.address.ip.packed for ip in result.ips])
+                if result.ips:
+                    announce(container, attached.link)
             undo.keep()
         return result
 
