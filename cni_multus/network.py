@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from cni_multus.cni.config import Section
-from cni_multus.cni.errors import CniError, DelegateFailure, InvalidNetworkConfig
+from cni_multus.cni.errors import CniError, DelegateFailure, InvalidNetworkConfig, IoFailure, note_leftovers
 from cni_multus.cni.request import VALID_ATTACHMENTS, Request, is_name
-from cni_multus.cni.versions import FIRST_WITH, NEWEST, OLDEST, at_least, parse_version, require_supported
+from cni_multus.cni.versions import FIRST_WITH, OLDEST, SUPPORTED, at_least, parse_version, require_supported
 from cni_multus.delegate import Program, find
 
 TYPE_CHECKING = False
@@ -47,9 +47,9 @@ class Network:
             try:
                 plugin = self._find(section, request)
                 result = plugin.add(self._member(section, request, result, capabilities))
-            except CniError as error:
+            except BaseException as error:
                 failures = self._take_back(at, request, result, capabilities)
-                error.note_leftovers([failure.message for failure in failures])
+                note_leftovers(error, [failure.message for failure in failures])
                 raise
         if result is None:
             raise DelegateFailure(f"network {self.name} gave no result")
@@ -89,6 +89,8 @@ class Network:
                 plugin.collect_garbage(member)
             except CniError as error:
                 failures.append(error)
+            except OSError as error:
+                failures.append(IoFailure(f"cannot collect what {section.text('type')} left: {error}"))
         return failures
 
     def _knows(self, verb: str, plugin: Plugin) -> bool:
@@ -107,12 +109,21 @@ class Network:
     def _delete(
         self, sections: tuple[Section, ...], request: Request, result: Result | None, capabilities: Section
     ) -> list[CniError]:
-        failures = []
-        for section in reversed(sections):
-            try:
-                self._find(section, request).delete(self._member(section, request, result, capabilities, verb="DEL"))
-            except CniError as error:
-                failures.append(error)
+        failures: list[CniError] = []
+        left = list(sections)
+        try:
+            while left:
+                section = left.pop()
+                try:
+                    member = self._member(section, request, result, capabilities, verb="DEL")
+                    self._find(section, request).delete(member)
+                except CniError as error:
+                    failures.append(error)
+                except OSError as error:
+                    failures.append(IoFailure(f"cannot take {section.text('type')} apart: {error}"))
+        finally:  # one that fails as nobody foresaw must not keep the others from being detached
+            if left:
+                failures += self._delete(tuple(left), request, result, capabilities)
         return failures
 
     def _find(self, section: Section, request: Request) -> Plugin:
@@ -140,10 +151,7 @@ class Network:
 
 def _version(config: Section) -> str:
     """The list's version; `cniVersions` offers several, of which the newest that we speak is taken."""
-    offered = [version for version in config.texts("cniVersions") if parse_version(version) <= parse_version(NEWEST)]
-    if not offered:
-        return config.text("cniVersion")
-    if config.text("cniVersion"):
-        offered.append(config.text("cniVersion"))
-    return max(offered, key=parse_version)
-
+    written = config.text("cniVersion")
+    offered = sorted((*config.texts("cniVersions"), written), key=parse_version)
+    known = [version for version in offered if version in SUPPORTED]
+    return known[-1] if known else written

@@ -6,7 +6,7 @@ reversal fails: here all of them run, and the first failure's text is added to w
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import CniError, note
+from cni_multus.cni.errors import CniError, note_leftovers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Undo:
     ) -> None:
         failures = self._take_back()
         if error is not None:
-            note(error, failures)
+            note_leftovers(error, failures)
 
     def _take_back(self) -> list[str]:
         failures = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from cni_multus.cni.document import LARGEST, print_indented
-from cni_multus.cni.errors import CniError, IoFailure, note
+from cni_multus.cni.errors import CniError, IoFailure, note_leftovers
 from cni_multus.cni.request import Request, parse_command
 from cni_multus.cni.versions import NEWEST, SUPPORTED, spoken
 
@@ -93,7 +93,7 @@ class _Call:
         try:
             self.added_by.delete(request)
         except (CniError, OSError) as failure:
-            note(error, [str(failure)])
+            note_leftovers(error, [str(failure)])
 
     def _add(self, plugin: Plugin, request: Request) -> bytes:
         result = plugin.add(request)

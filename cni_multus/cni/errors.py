@@ -18,13 +18,6 @@ class CniError(Exception):
         self.message = message
         self.details = details
 
-    def note_leftovers(self, failures: list[str]) -> None:
-        """Add what went wrong while the work was taken back."""
-        if failures:
-            self.leftovers = True
-            left = "taking it back failed too: " + "; ".join(failures)
-            self.details = f"{self.details}; {left}" if self.details else left
-
 
 class IncompatibleVersion(CniError):
     """The configuration's cniVersion is not one that this program, or this verb, knows."""
@@ -128,12 +121,13 @@ class ForeignFailure(CniError):
         self.code = code
 
 
-def note(error: BaseException, failures: list[str]) -> None:
+def note_leftovers(error: BaseException, failures: list[str]) -> None:
     """Add to `error` that taking back what had been done failed too."""
     if not failures:
         return
     left = "taking it back failed too: " + "; ".join(failures)
     if isinstance(error, CniError):
+        error.leftovers = True
         error.details = f"{error.details}; {left}" if error.details else left
     else:
         error.add_note(left)
