@@ -14,7 +14,7 @@ PROGRAM = ROOT / "dist" / "multus" / "multus"
 BASELINE = ROOT / ".cache" / "baseline" / "baseline"
 
 CODE = ("cni_multus", "plugins", "ipam")
-RECIPE = ("build.spec", "requirements.txt", "tools/build.py", "tools/baseline.py")
+RECIPE = ("build.spec", "requirements.txt", "tools/build.py", "tools/baseline.py", "tools/modules.py", "tools/modules_hook.py")
 
 
 def inputs(program: Path) -> Iterator[Path]:

@@ -1,0 +1,48 @@
+"""Pack our own modules into the one file that the frozen program imports them from (see `modules_hook`).
+
+Layout: four bytes, the index's length (little endian); the index, a marshalled dict of module name to (is a package,
+offset, length); then each module's marshalled code.
+"""
+
+import marshal
+from pathlib import Path
+
+NAME = "multus.modules"
+PACKAGES = ("cni_multus", "plugins", "ipam")
+
+Index = dict[str, tuple[bool, int, int]]
+
+
+def pack(root: Path, target: Path) -> None:
+    """Compile every module of ours below `root`, without docstrings and assertions, into `target`."""
+    index: Index = {}
+    codes = b""
+    sources = sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
+    for path in sources:
+        relative = path.relative_to(root)
+        is_package = path.name == "__init__.py"
+        name = ".".join((relative.parent if is_package else relative.with_suffix("")).parts)
+        code = compile(path.read_bytes(), str(relative), "exec", dont_inherit=True, optimize=2)
+        packed = marshal.dumps(code)
+        index[name] = (is_package, len(codes), len(packed))
+        codes += packed
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(_with_header(index) + codes)
+
+
+def read_index(packed: Path) -> Index:
+    """Where each module stands in the file."""
+    data = packed.read_bytes()
+    index: Index = marshal.loads(data[4 : 4 + int.from_bytes(data[:4], "little")])
+    return index
+
+
+def _with_header(index: Index) -> bytes:
+    """The index with offsets from the file's beginning, whose own length depends on those."""
+    start = 0
+    while True:
+        moved = {name: (package, start + offset, length) for name, (package, offset, length) in index.items()}
+        encoded = marshal.dumps(moved)
+        if start == 4 + len(encoded):
+            return len(encoded).to_bytes(4, "little") + encoded
+        start = 4 + len(encoded)
