@@ -2,7 +2,7 @@
 
     <dataDir>/.multus/<network>/
         stamp                              the directory's modification time when the index last agreed with it
-        owners/<containerID>@<ifname>      lines `<boot> <mtime> <address>`: the addresses written for this owner
+        owners/<hash of the owner>         lines `<containerID>@<ifname> <address> <mtime> <boot>`, see `ownerindex`
         blocks/<family>-<number>           one bit per address, 65536 addresses per file, set where a file exists
 
 None of it is the truth; the truth is the address files (see `reservations`). Everything here is a hint that is verified
@@ -27,21 +27,20 @@ from __future__ import annotations
 import os
 import time
 
-from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import IoFailure
 from cni_multus.state import files
+from cni_multus.state.blocks import Blocks
+from cni_multus.state.ownerindex import OwnerIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from cni_multus.cni.addressing import Ip
 
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 FORMAT = "1"
-_BLOCK_BITS = 16
-_CACHED_BLOCKS = 64
-_FULL = b"\xff"
 _PAST = 10 * 10**9
-_LONGEST_NAME = 255
 
 
 def running_boot() -> str:
@@ -52,129 +51,20 @@ def running_boot() -> str:
     return data.decode("ascii", "replace").strip().replace("-", "")[:16]
 
 
-class Reservation:
-    """One address of an owner, the boot it was made in, and its file's modification time (ns) as an identity."""
-
-    __slots__ = ("boot", "ip", "mtime_ns")
-
-    def __init__(self, ip: Ip, boot: str, mtime_ns: int) -> None:
-        self.ip = ip
-        self.boot = boot
-        self.mtime_ns = mtime_ns
-
-    @staticmethod
-    def parse(line: str) -> Reservation | None:
-        """Read a line, None for one that is not complete."""
-        try:
-            boot, mtime, address = line.split()
-            return Reservation(Ip.parse(address), boot, int(mtime, 16))
-        except ValueError:
-            return None
-
-    def __str__(self) -> str:
-        return f"{self.boot} {self.mtime_ns:x} {self.ip}"
-
-
-class Blocks:
-    """The bits: which addresses have a file. Changes are kept until `flush`."""
-
-    __slots__ = ("_changed", "_directory", "_loaded")
-
-    def __init__(self, directory: str) -> None:
-        self._directory = directory
-        self._loaded: dict[tuple[int, int], bytearray] = {}
-        self._changed: set[tuple[int, int]] = set()
-
-    def find_free(self, family: int, first: int, last: int) -> int | None:
-        """The lowest address from `first` to `last` whose bit is not set."""
-        while first <= last:
-            number = first >> _BLOCK_BITS
-            base = number << _BLOCK_BITS
-            free = base + _first_clear(self._load((family, number)), first - base)
-            if free > last:
-                return None
-            if free < base + (1 << _BLOCK_BITS):
-                return free
-            first = free
-        return None
-
-    def mark(self, ip: Ip) -> None:
-        """Set the bit of `ip`."""
-        data, byte, bit = self._locate(ip)
-        if len(data) <= byte:
-            data.extend(bytes(byte + 1 - len(data)))
-        data[byte] |= bit
-
-    def clear(self, ip: Ip) -> None:
-        """Clear the bit of `ip`."""
-        data, byte, bit = self._locate(ip)
-        if len(data) > byte:
-            data[byte] &= ~bit
-
-    def flush(self) -> None:
-        """Write what has changed."""
-        for block in self._changed:
-            files.overwrite(self._path(block), bytes(self._loaded[block]))
-        self._changed.clear()
-
-    def reset(self) -> None:
-        """Forget everything, on disk too."""
-        self._loaded.clear()
-        self._changed.clear()
-        for name in files.names(self._directory):
-            files.remove(f"{self._directory}/{name}")
-
-    def _locate(self, ip: Ip) -> tuple[bytearray, int, int]:
-        block = (ip.family, ip.number >> _BLOCK_BITS)
-        if block not in self._loaded and len(self._loaded) >= _CACHED_BLOCKS:
-            self.flush()
-            self._loaded.clear()
-        offset = ip.number & (1 << _BLOCK_BITS) - 1
-        data = self._load(block)
-        self._changed.add(block)
-        return data, offset >> 3, 1 << (offset & 7)
-
-    def _load(self, block: tuple[int, int]) -> bytearray:
-        data = self._loaded.get(block)
-        if data is None:
-            data = self._loaded[block] = bytearray(files.read(self._path(block)) or b"")
-        return data
-
-    def _path(self, block: tuple[int, int]) -> str:
-        return f"{self._directory}/{block[0]}-{block[1]:x}"
-
-
-def _first_clear(data: bytearray, start: int) -> int:
-    """The first clear bit from `start` on; what lies beyond the data is clear."""
-    byte, bit = start >> 3, start & 7
-    if byte >= len(data):
-        return start
-    value = data[byte] | (1 << bit) - 1
-    if value == 0xFF:
-        rest = data[byte + 1 :].lstrip(_FULL)
-        byte = len(data) - len(rest)
-        value = rest[0] if rest else 0
-    return byte << 3 | (~value & value + 1).bit_length() - 1
-
-
 class AddressIndex:
     """The index of one network; `watched` is the directory with its address files."""
 
-    __slots__ = ("_directory", "_watched", "blocks", "earlier_boots", "fresh")
+    __slots__ = ("_directory", "_watched", "blocks", "earlier_boots", "fresh", "owners")
 
     def __init__(self, directory: str, watched: str) -> None:
         self._directory = directory
         self._watched = watched
         self.blocks = Blocks(f"{directory}/blocks")
+        self.owners = OwnerIndex(f"{directory}/owners")
         self.earlier_boots = False
         """Whether any reservation of an earlier boot was seen when the index was rebuilt."""
         self.fresh = False
         """Whether nothing has changed since the index was rebuilt."""
-
-    def make(self) -> None:
-        """Make the directories."""
-        for path in (f"{self._directory}/owners", f"{self._directory}/blocks"):
-            files.make_directory(path, 0o700)
 
     def load(self, boot: str) -> bool:
         """Read the stamp; whether the index can be believed."""
@@ -184,10 +74,6 @@ class AddressIndex:
         self.earlier_boots = stamp[3] == "earlier"
         self.fresh = stamp[4] == "fresh"
         return True
-
-    def distrust(self) -> None:
-        """Remove the stamp: from now on, until `sign`, the index is not believed."""
-        files.remove(self._stamp)
 
     def sign(self, boot: str) -> None:
         """Write out what has changed and declare that the index agrees with the directory."""
@@ -202,35 +88,28 @@ class AddressIndex:
             self._stamp, f"{FORMAT} {boot} {self._state_of_directory()} {earlier} {fresh}".ljust(128).encode()
         )
 
-    def owned(self, key: str) -> list[Reservation]:
-        """What was written down for an owner."""
-        lines = os.fsdecode(files.read(self._owner(key)) or b"").splitlines()
-        return [reservation for line in lines if (reservation := Reservation.parse(line))]
+    def rebuild(self, found: Iterable[tuple[Ip, int, str]], boot: str) -> None:
+        """Index the whole directory: every address, its file's modification time (ns) and its owner ("" for none)."""
+        self._make()
+        files.remove(self._stamp)
+        self.blocks.reset()
+        self.earlier_boots = self.owners.replace(self._marked(found), boot)
+        self.fresh = True
+        self.sign(boot)
 
-    def write_down(self, key: str, reservations: list[Reservation]) -> None:
-        """Replace what was written down for an owner; nothing at all removes it."""
-        if len(os.fsencode(key)) > _LONGEST_NAME:
-            return  # longer than any request's: a reservation of another program, which only GC can remove
-        if reservations:
-            text = "".join(f"{reservation}\n" for reservation in reservations)
-            files.write_atomically(self._owner(key), text.encode(), durable=False)
-        else:
-            files.remove(self._owner(key))
+    def _marked(self, found: Iterable[tuple[Ip, int, str]]) -> Iterator[tuple[Ip, int, str]]:
+        for ip, mtime_ns, key in found:
+            self.blocks.mark(ip)
+            if key:
+                yield ip, mtime_ns, key
 
-    def owners(self) -> Iterator[str]:
-        """The keys that something was written down for."""
-        for name in files.names(f"{self._directory}/owners"):
-            if name.startswith(files.TEMPORARY):
-                files.remove(self._owner(name))
-            else:
-                yield name
+    def _make(self) -> None:
+        for path in (f"{self._directory}/owners", f"{self._directory}/blocks"):
+            files.make_directory(path, 0o700)
 
     @property
     def _stamp(self) -> str:
         return f"{self._directory}/stamp"
-
-    def _owner(self, key: str) -> str:
-        return f"{self._directory}/owners/{key}"
 
     def _state_of_directory(self) -> str:
         try:

@@ -5,7 +5,7 @@ renamed (`write_atomically`) or linked (`create_exclusively`). What a killed pro
 with `TEMPORARY`; whoever lists the directory under its lock removes those. The last component of a path is never
 followed if it is a symbolic link.
 
-`durable` adds the two fsyncs that a power cut asks for. Leave it out only for what means nothing after a reboot.
+Both are synced against a power cut, unless `durable` is taken back for what means nothing after a reboot.
 """
 
 from __future__ import annotations
@@ -47,17 +47,16 @@ def failure(error: OSError, attempt: str) -> IoFailure:
     return IoFailure(f"cannot {attempt}: {(error.strerror or str(error)).lower()}", _HINTS.get(error.errno or 0, ""))
 
 
-def write_atomically(path: str, data: bytes, mode: int = 0o600, *, durable: bool = True) -> None:
+def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
     """Replace `path`, or create it, with `data`."""
     try:
-        temporary = _write_temporary(os.path.dirname(path), data, mode, durable=durable)
+        temporary = _write_temporary(os.path.dirname(path), data, mode, durable=True)
         try:
             os.rename(temporary, path)
         except OSError:
             os.unlink(temporary)
             raise
-        if durable:
-            _sync_directory(os.path.dirname(path))
+        _sync_directory(os.path.dirname(path))
     except OSError as error:
         raise failure(error, f"write {path}") from error
 
@@ -103,9 +102,25 @@ def read(path: str, *, follow: bool = False) -> bytes | None:
 
 
 def overwrite(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write over the beginning of `path` in place: for what is checked before it is believed, and needs no space."""
+    """Write `path` in place, for what is checked before it is believed.
+
+    It needs no space on a full disk, and does not wait for one: ext4 writes out at once what replaces another file.
+    """
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | _FLAGS, mode)
+        try:
+            _write_all(fd, data)
+            os.ftruncate(fd, len(data))
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise failure(error, f"write {path}") from error
+
+
+def append(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Add `data` at the end of `path`; what cannot be added whole is there in part."""
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _FLAGS, mode)
         try:
             _write_all(fd, data)
         finally:

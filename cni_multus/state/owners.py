@@ -38,8 +38,8 @@ class Owner:
 
     @property
     def key(self) -> str:
-        """A file name of its own for every owner: a container ID has no `@`."""
-        return f"{self.container_id}@{self.ifname}"
+        """One word that tells owners apart (a container ID has no `@`); "" of no owner."""
+        return f"{self.container_id}@{self.ifname}" if self.container_id else ""
 
     def __str__(self) -> str:
         if not self.container_id:

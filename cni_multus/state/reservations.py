@@ -28,7 +28,8 @@ import time
 from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import IoFailure, TryAgainLater
 from cni_multus.state import files
-from cni_multus.state.addressindex import AddressIndex, Reservation, running_boot
+from cni_multus.state.addressindex import AddressIndex, running_boot
+from cni_multus.state.ownerindex import Reservation
 from cni_multus.state.owners import GARBAGE, NOT_A_RESERVATION, Owner, read_owner
 from cni_multus.undo import Undo
 
@@ -120,14 +121,14 @@ class Reservations:
         """The addresses whose files name exactly this owner, with or without an interface."""
         if not self._indexed:
             return [ip for ip, _, other in self._scan() if other.key == owner.key]
-        listed = {reservation.ip: None for reservation in self._index.owned(owner.key)}
+        listed = {reservation.ip: None for reservation in self._index.owners.owned(owner.key)}
         return [ip for ip in listed if (found := read_owner(self._path(ip))) is not None and found.key == owner.key]
 
     def is_dead(self, owner: Owner, ip: Ip) -> bool:
         """Whether the owner got `ip` in an earlier boot, so that no namespace can have it any more."""
         return any(
             item.ip == ip and item.boot != self._boot and item.mtime_ns == _mtime_ns(self._path(ip))
-            for item in self._index.owned(owner.key)
+            for item in self._index.owners.owned(owner.key)
         )
 
     def find_free(self, family: int, first: int, last: int) -> Ip | None:
@@ -152,27 +153,21 @@ class Reservations:
     def reserve(self, owner: Owner, ips: Sequence[Ip], *, remember: bool = False) -> None:
         """Reserve all of `ips` or none; `remember` makes the n-th of them what set n gave out last."""
         mtime_ns = time.time_ns()
-        before = self._index.owned(owner.key)
-        after = [item for item in before if item.ip not in ips] + [Reservation(ip, self._boot, mtime_ns) for ip in ips]
+        self._index.owners.add(owner.key, [Reservation(ip, mtime_ns, self._boot) for ip in ips])
         with Undo() as undo:
-            undo.callback(self._index.write_down, owner.key, before)
-            self._index.write_down(owner.key, after)
-            self._index.fresh = False
-            self._changed = True
+            self._touch()
             for ip in ips:
                 if not files.create_exclusively(self._path(ip), owner.content, durable=False, mtime_ns=mtime_ns):
                     raise TryAgainLater(f"cannot reserve {ip}: another program has just taken it, without the lock")
                 undo.callback(self._remove, ip)
                 self._index.blocks.mark(ip)
             for at, ip in enumerate(ips if remember else ()):
-                files.write_atomically(f"{self._directory}/{LAST_RESERVED}{at}", str(ip).encode(), durable=False)
+                files.overwrite(f"{self._directory}/{LAST_RESERVED}{at}", str(ip).encode())
             undo.keep()
 
     def release(self, owner: Owner) -> None:
         """Give back what the owner holds; a container's old reservations without an interface if it holds nothing."""
         if not (held := self.held_by(owner)):
-            if self._indexed:
-                self._index.write_down(owner.key, [])
             owner = Owner(owner.container_id)
             held = self.held_by(owner)
         if held:
@@ -182,7 +177,7 @@ class Reservations:
         """Remove these reservations of `owner`, all that can be; raises the first failure afterwards."""
         self._remove_all(ips)
         if self._indexed:
-            self._index.write_down(owner.key, [item for item in self._index.owned(owner.key) if item.ip not in ips])
+            self._index.owners.remove(owner.key, ips)
 
     def reclaim_dead(self) -> bool:
         """Free what earlier boots left and count again; False where that cannot change anything."""
@@ -205,38 +200,12 @@ class Reservations:
     def _rebuild(self) -> None:
         """Index the directory as it is. Where that cannot be written, a release does without."""
         try:
-            self._index.make()
-            self._index.distrust()
-            self._index.blocks.reset()
-            self._index_files()
-            self._index.fresh = True
-            self._index.sign(self._boot)
+            self._index.rebuild(((ip, mtime_ns, owner.key) for ip, mtime_ns, owner in self._scan()), self._boot)
             self._indexed, self._changed = True, False
         except IoFailure:
             if not self._giving_back:
                 raise
             self._indexed = False
-
-    def _index_files(self) -> None:
-        owners = set()
-        self._index.earlier_boots = False
-        for ip, mtime_ns, owner in self._scan():
-            self._index.blocks.mark(ip)
-            if owner is NOT_A_RESERVATION:
-                continue
-            owners.add(hash(owner.key))  # a number, not the key: there may be 65 000 of them
-            others = []
-            for item in self._index.owned(owner.key):
-                if item.ip == ip and item.mtime_ns == mtime_ns:
-                    self._index.earlier_boots |= item.boot != self._boot
-                    break
-                if item.ip != ip:
-                    others.append(item)
-            else:
-                self._index.write_down(owner.key, [*others, Reservation(ip, self._boot, mtime_ns)])
-        for key in self._index.owners():
-            if hash(key) not in owners:
-                self._index.write_down(key, [])
 
     def _scan(self) -> Iterator[tuple[Ip, int, Owner]]:
         """Every address with a file, and the file's modification time; removes what killed writers left."""
@@ -265,6 +234,9 @@ class Reservations:
     def _remove(self, ip: Ip) -> None:
         files.remove(self._path(ip))
         self._index.blocks.clear(ip)
+        self._touch()
+
+    def _touch(self) -> None:
         self._index.fresh = False
         self._changed = True
 
