@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import name_of_type, parse, parse_object, print_compact
@@ -81,7 +80,7 @@ class Program(Plugin):
         if outcome.status != 0:
             raise _failure(self.path, outcome)
         if outcome.stderr:
-            sys.stderr.buffer.write(outcome.stderr)
+            _forward(outcome.stderr)
         return outcome
 
     def _environment(self, verb: str, request: Request) -> dict[str, str]:
@@ -126,10 +125,21 @@ def _failure(path: str, outcome: Outcome) -> CniError:
         code, message, details = section.number("code"), section.text("msg"), section.text("details")
     except CniError as error:
         printed = _quote(outcome.stdout) or "nothing"
-        return DelegateFailure(f"{path} failed with status {outcome.status} and no CNI error ({error.message})", said or printed)
+        return DelegateFailure(
+            f"{path} failed with status {outcome.status} and no CNI error ({error.message})", said or printed
+        )
     if code == 0:
-        return DelegateFailure(f"{path}: {message}", details or said)
+        return DelegateFailure(f"{path}: {message or 'it failed without a message'}", details or said)
+    if not message:
+        return ForeignFailure(code, f"{path} failed without a message", details or said)
     return ForeignFailure(code, message, details)
+
+
+def _forward(stderr: bytes) -> None:
+    try:
+        os.write(2, stderr)
+    except OSError:
+        return  # nobody listens, and the work is done
 
 
 def _quote(output: bytes) -> str:

@@ -6,7 +6,7 @@ import errno
 import os
 import select
 import time
-from _signal import SIGKILL
+from _signal import SIGKILL, SIGPIPE, SIGXFSZ  # type: ignore[import-not-found]
 
 from cni_multus.cni.errors import DelegateFailure, TryAgainLater
 
@@ -18,6 +18,7 @@ LARGEST_OUTPUT = 16 << 20
 BUSY_FOR = 5.0
 """Seconds that a program which is just being replaced ("text file busy") is waited for."""
 
+_IGNORED_BY_PYTHON = (SIGPIPE, SIGXFSZ)
 _OF_THE_BUNDLE = ("LD_LIBRARY_PATH", "_MEIPASS2")
 
 
@@ -46,22 +47,14 @@ def foreign_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def run(path: str, environment: Mapping[str, str], stdin: bytes, timeout: float) -> Outcome:
-    """Run `path`, which gets `stdin`; raises DelegateFailure where it cannot start or prints too much,
-    TryAgainLater where it does not end within `timeout` seconds (it and its children are killed then)."""
-    stdin_read, stdin_write = os.pipe()
-    stdout_read, stdout_write = os.pipe()
-    stderr_read, stderr_write = os.pipe()
+    """Run `path`, which gets `stdin`, and see it end.
+
+    Raises DelegateFailure where it cannot start or prints too much, TryAgainLater where it does not end within
+    `timeout` seconds; it and its children are killed then.
+    """
+    exchange = _Exchange(path, stdin)
     try:
-        pid = _spawn(path, environment, (stdin_read, stdout_write, stderr_write))
-    except BaseException:
-        for fd in (stdin_write, stdout_read, stderr_read):
-            os.close(fd)
-        raise
-    finally:
-        for fd in (stdin_read, stdout_write, stderr_write):
-            os.close(fd)
-    exchange = _Exchange(path, pid, stdin, stdin_write, stdout_read, stderr_read)
-    try:
+        exchange.start(environment)
         return exchange.hold(time.monotonic() + timeout, timeout)
     finally:
         exchange.close()
@@ -72,33 +65,52 @@ def _spawn(path: str, environment: Mapping[str, str], streams: tuple[int, int, i
     patience = time.monotonic() + BUSY_FOR
     while True:
         try:
-            return os.posix_spawn(path, [path], environment, file_actions=actions, setsid=True)
+            return os.posix_spawn(
+                path, [path], environment, file_actions=actions, setsid=True, setsigdef=_IGNORED_BY_PYTHON
+            )
         except OSError as error:
             if error.errno != errno.ETXTBSY or time.monotonic() > patience:
-                raise DelegateFailure(f"cannot run {path}: {error.strerror}") from error
+                raise DelegateFailure(f"cannot run {path}: {_reason(path, error)}") from error
         except ValueError as error:
             raise DelegateFailure(f"cannot run {path}: {error}") from error
         time.sleep(0.05)
 
 
+def _reason(path: str, error: OSError) -> str:
+    if error.errno == errno.ENOENT and os.path.exists(path):
+        return "the interpreter that its first line names, or that it was linked for, is missing"
+    return error.strerror or str(error)
+
+
 class _Exchange:
     """The three pipes and the process, until it has ended."""
 
-    def __init__(self, path: str, pid: int, stdin: bytes, stdin_fd: int, stdout_fd: int, stderr_fd: int) -> None:
+    def __init__(self, path: str, stdin: bytes) -> None:
         self.path = path
-        self.pid = pid
-        self.ended = os.pidfd_open(pid)
-        self.waited = False
         self.stdin = memoryview(stdin)
-        self.stdin_fd = stdin_fd
-        self.output = {stdout_fd: bytearray(), stderr_fd: bytearray()}
-        self.stdout_fd = stdout_fd
-        self.stderr_fd = stderr_fd
-        self.open = {stdin_fd, stdout_fd, stderr_fd}
-        for fd in self.open:
+        self.open: set[int] = set()
+        self.pid = 0
+        self.waited = False
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Make the pipes and start the program."""
+        try:
+            child_stdin, self.stdin_fd = self._pipe()
+            self.stdout_fd, child_stdout = self._pipe()
+            self.stderr_fd, child_stderr = self._pipe()
+            self.output = {self.stdout_fd: bytearray(), self.stderr_fd: bytearray()}
+            self.pid = _spawn(self.path, environment, (child_stdin, child_stdout, child_stderr))
+            self.ended = os.pidfd_open(self.pid)
+            self.open.add(self.ended)
+        except OSError as error:
+            raise DelegateFailure(f"cannot run {self.path}: {error.strerror}") from error
+        for fd in (child_stdin, child_stdout, child_stderr):
+            self._close(fd)
+        for fd in (self.stdin_fd, self.stdout_fd, self.stderr_fd):
             os.set_blocking(fd, False)
 
     def hold(self, deadline: float, timeout: float) -> Outcome:
+        """Feed the program and listen to it until it has ended."""
         poll = select.poll()
         poll.register(self.ended, select.POLLIN)
         poll.register(self.stdin_fd, select.POLLOUT)
@@ -106,28 +118,35 @@ class _Exchange:
         poll.register(self.stderr_fd, select.POLLIN)
         while True:
             left = deadline - time.monotonic()
-            ready = [fd for fd, _ in poll.poll(max(0.0, left) * 1000)]
+            ready = [fd for fd, _ in poll.poll(left * 1000)] if left > 0 else []
             if not ready:
                 raise TryAgainLater(f"{self.path} did not end within {timeout:g} s and was killed")
             for fd in ready:
                 if fd != self.ended and not self._serve(fd):
                     poll.unregister(fd)
-                    self.open.discard(fd)
-                    os.close(fd)
+                    self._close(fd)
             if self.ended in ready:
                 return self._outcome()
 
     def close(self) -> None:
         """Whatever happened: nothing of the program is left, nor of its children, nor its pipes."""
-        if not self.waited:
+        if self.pid and not self.waited:
             try:
                 os.killpg(self.pid, SIGKILL)
             except ProcessLookupError:
                 pass
             os.waitpid(self.pid, 0)
-        os.close(self.ended)
-        for fd in self.open:
-            os.close(fd)
+        for fd in list(self.open):
+            self._close(fd)
+
+    def _pipe(self) -> tuple[int, int]:
+        ends = os.pipe()
+        self.open.update(ends)
+        return ends
+
+    def _close(self, fd: int) -> None:
+        self.open.discard(fd)
+        os.close(fd)
 
     def _outcome(self) -> Outcome:
         for fd in (self.stdout_fd, self.stderr_fd):
