@@ -137,7 +137,8 @@ def _names(directory: str) -> list[str]:
 
 
 def _pair(member: object, what: str) -> tuple[str, str]:
-    match member:
-        case [str(key), str(value)]:
+    if isinstance(member, list) and len(member) == 2:
+        key, value = member
+        if isinstance(key, str) and isinstance(value, str):
             return key, value
     raise DecodingFailure(f"{what}: cniArgs is not a list of pairs")
