@@ -68,7 +68,18 @@ class Attachment:
 class Request:
     """One call of a plugin. `config` is the plugin's own section, `previous` the result of the one before it."""
 
-    __slots__ = ("arguments", "command", "config", "container_id", "environment", "ifname", "netns", "path", "previous")
+    __slots__ = (
+        "arguments",
+        "command",
+        "config",
+        "container_id",
+        "environment",
+        "ifname",
+        "netns",
+        "path",
+        "previous",
+        "sandbox",
+    )
 
     def __init__(
         self,
@@ -82,6 +93,7 @@ class Request:
         arguments: dict[str, str] | None = None,
         path: tuple[str, ...] = (),
         previous: Result | None = None,
+        sandbox: str = "",
     ) -> None:
         self.command = command
         self.config = config
@@ -92,6 +104,8 @@ class Request:
         self.arguments = arguments or {}
         self.path = path
         self.previous = previous
+        self.sandbox = sandbox or f"{container_id}@{ifname}"
+        """What the runtime's own call is about; the requests of its several networks share it."""
 
     @staticmethod
     def parse(environment: Mapping[str, str], stdin: bytes) -> Request:
@@ -161,6 +175,7 @@ class Request:
             arguments=self.arguments,
             path=self.path,
             previous=previous,
+            sandbox=self.sandbox,
         )
 
     def valid_attachments(self) -> set[tuple[str, str]]:
