@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import CheckFailed, InvalidNetworkConfig, NotAvailable
+from cni_multus.cni.errors import InvalidNetworkConfig, NotAvailable
 from cni_multus.cni.result import Interface, Result
-from cni_multus.interface import group_of, refuse_mtu
+from cni_multus.interface import group_of, refuse_mtu, requested_mac
 from cni_multus.linux.links import add_macvlan, find_link, find_link_by_index, remove_link
 from cni_multus.linux.routes import list_routes
-from cni_multus.plugin import Attached, InterfacePlugin, requested_mac
+from cni_multus.plugin import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Macvlan(InterfacePlugin["MacvlanConfig"]):
         master = _master(config, config.home(host, container))
         refuse_mtu(config.mtu, master.mtu, master.name)
         if not master.up:
-            raise InvalidNetworkConfig(f"master: {master.name} is down, and no macvlan on it can be up")
+            raise InvalidNetworkConfig(f"master: {master.name} is down, and a macvlan on it would carry nothing")
 
     def attach(
         self,
@@ -79,23 +79,22 @@ class Macvlan(InterfacePlugin["MacvlanConfig"]):
             mac=config.mac,
             mtu=config.mtu,
             bc_queue_len=config.bc_queue_len,
-            group=group_of(request.container_id),
+            group=group_of(request.sandbox),
         )
         undo.callback(remove_link, container, link.index)
         return Attached([Interface(request.ifname, link.mac, request.netns, link.mtu)], 0, link)
 
-    def verify(self, request: Request, config: MacvlanConfig, host: Namespace, container: Namespace, link: Link) -> list[str]:
-        try:
-            master = _master(config, config.home(host, container))
-        except InvalidNetworkConfig as error:
-            raise CheckFailed(error.message) from error
+    def verify(
+        self, request: Request, config: MacvlanConfig, host: Namespace, container: Namespace, link: Link
+    ) -> list[str]:
         wrong = []
         if link.data.get("mode") != config.mode:
-            wrong.append(f"its mode is {link.data.get('mode')}, not {config.mode} (MACVLAN_MODE_ bits)")
-        if link.parent != master.index:
-            wrong.append(f"its master is link {link.parent}, not {master.name} ({master.index})")
+            wrong.append(f"its mode is {_mode(link.data.get('mode', 0))}, not {_mode(config.mode)}")
         if not link.up:
             wrong.append("it is down")
+        # Without a configured master it stands on what was the default route's link then, which need not be so now.
+        if config.master and (why := _not_on(config, config.home(host, container), link)):
+            wrong.append(why)
         return wrong
 
     def ready(self, request: Request, config: MacvlanConfig, host: Namespace) -> None:
@@ -107,6 +106,20 @@ class Macvlan(InterfacePlugin["MacvlanConfig"]):
             raise NotAvailable(error.message) from error
         if not master.up:
             raise NotAvailable(f"master: {master.name} is down")
+
+
+def _mode(bit: int) -> str:
+    return next((name for name, value in MODES.items() if value == bit), str(bit))
+
+
+def _not_on(config: MacvlanConfig, home: Namespace, link: Link) -> str:
+    """Why a macvlan is not on the configured master, "" if it is."""
+    master = find_link(home, config.master)
+    if master is None:
+        return f"there is no link {config.master} in {home}"
+    # The kernel puts a macvlan on a macvlan beside it.
+    lower = master.parent if master.kind == "macvlan" else master.index
+    return "" if link.parent == lower else f"its master is link {link.parent}, not {master.name} ({lower})"
 
 
 def _master(config: MacvlanConfig, home: Namespace) -> Link:

@@ -117,14 +117,19 @@ def overwrite(path: str, data: bytes, mode: int = 0o600) -> None:
         raise failure(error, f"write {path}") from error
 
 
-def append(path: str, data: bytes, mode: int = 0o600) -> None:
+def append(path: str, data: bytes, mode: int = 0o600, *, durable: bool = False) -> None:
     """Add `data` at the end of `path`; what cannot be added whole is there in part."""
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _FLAGS, mode)
         try:
+            is_new = os.fstat(fd).st_size == 0
             _write_all(fd, data)
+            if durable:
+                os.fdatasync(fd)
         finally:
             os.close(fd)
+        if durable and is_new:
+            _sync_directory(os.path.dirname(path))
     except OSError as error:
         raise failure(error, f"write {path}") from error
 

@@ -1,9 +1,11 @@
-"""What was attached to whom: one file per sandbox, written before the first change and after the last.
+"""What was attached to whom: one file per call of a runtime, written before the first change and after the last.
 
-    <cniDir>/journal/<containerID>@<ifname>     {"format": 1, "crc32": …, "record": {…}}
-    <cniDir>/locks/<containerID>                held while a request for the container runs
+    <cniDir>/journal/<containerID>@<ifname>
 
-A container ID has no '@', so the first one ends it. The file is the only thing that DEL, CHECK and GC need.
+A container ID has no '@', so the first one ends it. The file is a list of lines, `<crc32> <record as JSON>`, the last
+good one counts: the plan first, then what came of it, then what a DEL could not remove. Lines are appended and synced,
+so that a crash can cost the last one at most, and no write needs a new inode. The file is also the lock: whoever works
+for the sandbox holds a flock on it. It is all that DEL, CHECK and GC need.
 """
 
 from __future__ import annotations
@@ -14,10 +16,10 @@ from binascii import crc32
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object, print_compact
-from cni_multus.cni.errors import CniError, DecodingFailure
+from cni_multus.cni.errors import DecodingFailure
 from cni_multus.cni.result import Result
 from cni_multus.cni.versions import NEWEST
-from cni_multus.state.files import make_directory, read, remove, write_atomically
+from cni_multus.state import files
 
 FORMAT = 1
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -112,6 +114,7 @@ class Record:
     def to_json(self) -> dict[str, object]:
         """The inverse of `parse`."""
         return {
+            "format": FORMAT,
             "containerID": self.container_id,
             "ifname": self.ifname,
             "netns": self.netns,
@@ -124,10 +127,18 @@ class Record:
             "attachments": [attachment.to_json() for attachment in self.attachments],
         }
 
-    def living_netns(self) -> str:
-        """The path of the sandbox's namespace if it is still that one; a path may be somebody else's by now."""
-        alive = self.boot == _boot_id() and self.netns_id and _identity(self.netns) == self.netns_id
-        return self.netns if alive else ""
+    @property
+    def key(self) -> str:
+        """What the runtime's own call was about (`Request.sandbox`)."""
+        return f"{self.container_id}@{self.ifname}"
+
+    def is_of(self, netns: str) -> bool:
+        """Whether `netns` is the namespace that the record is of: a path may be another one's by now."""
+        return self.boot == _boot_id() and self.netns_id != "" and _identity(netns) == self.netns_id
+
+    def sandbox(self, netns: str) -> str:
+        """A path of the sandbox's namespace: `netns` if it is that, else the path it had; "" when it is gone."""
+        return next((path for path in (netns, self.netns) if path and self.is_of(path)), "")
 
 
 class Journal:
@@ -138,54 +149,57 @@ class Journal:
     def __init__(self, cni_dir: str) -> None:
         self._directory = os.path.join(cni_dir, "journal")
 
-    def write(self, record: Record) -> None:
-        """Make the record durable."""
-        make_directory(self._directory, 0o700)
-        body = record.to_json()
-        document = {"format": FORMAT, "crc32": crc32(print_compact(body)), "record": body}
-        write_atomically(self._path(record.container_id, record.ifname), print_compact(document))
+    def make(self) -> None:
+        """Make the directory."""
+        files.make_directory(self._directory, 0o700)
+
+    def path(self, container_id: str, ifname: str) -> str:
+        """The sandbox's file; whoever works for the sandbox holds a lock on it."""
+        return os.path.join(self._directory, f"{container_id}@{ifname}")
+
+    def has(self, container_id: str, ifname: str) -> bool:
+        """Whether there is a file for the sandbox, be it one that a request has only just begun."""
+        return os.path.lexists(self.path(container_id, ifname))
 
     def find(self, container_id: str, ifname: str) -> Record | None:
         """The record of a sandbox; raises DecodingFailure where the file is not what was written."""
-        path = self._path(container_id, ifname)
-        data = read(path)
-        return None if data is None else _parse(data, path)
+        return _read(self.path(container_id, ifname))
+
+    def write(self, record: Record) -> None:
+        """Make the record durable."""
+        body = print_compact(record.to_json())
+        line = b"\n%08x %s\n" % (crc32(body), body)
+        files.append(self.path(record.container_id, record.ifname), line, durable=True)
 
     def remove(self, container_id: str, ifname: str) -> None:
         """Forget a sandbox."""
-        remove(self._path(container_id, ifname))
+        files.remove(self.path(container_id, ifname))
 
     def keys(self) -> list[tuple[str, str]]:
         """(container ID, interface) of every record."""
-        try:
-            names = os.listdir(self._directory)
-        except OSError:
-            return []
-        split = [name.partition("@") for name in sorted(names) if not name.startswith(".")]
+        split = [name.partition("@") for name in sorted(files.names(self._directory))]
         return [(container_id, ifname) for container_id, at, ifname in split if at]
 
-    def records(self) -> list[Record]:
-        """Every record that can be read."""
-        found = []
-        for container_id, ifname in self.keys():
-            try:
-                record = self.find(container_id, ifname)
-            except CniError:
-                continue
-            if record is not None:
-                found.append(record)
-        return found
 
-    def _path(self, container_id: str, ifname: str) -> str:
-        return os.path.join(self._directory, f"{container_id}@{ifname}")
+def _read(path: str) -> Record | None:
+    data = files.read(path)
+    if not data:
+        return None
+    for line in reversed(data.split(b"\n")):
+        checksum, _, body = line.partition(b" ")
+        if body and checksum == b"%08x" % crc32(body):
+            document = Section(parse_object(body, path), "record")
+            if document.number("format") != FORMAT:
+                raise DecodingFailure(f"{path} is of format {document.number('format')}, and this program reads {FORMAT}")
+            return Record.parse(document)
+    raise DecodingFailure(f"{path} holds no record that is whole")
 
 
-def _parse(data: bytes, path: str) -> Record:
-    document = Section(parse_object(data, path))
-    body = document.section("record").raw
-    if document.number("format") != FORMAT or document.number("crc32") != crc32(print_compact(body)):
-        raise DecodingFailure(f"{path} is not a journal record of format {FORMAT}, or is damaged")
-    return Record.parse(Section(body, "record"))
+def _modified(path: str) -> float:
+    try:
+        return os.lstat(path).st_mtime
+    except OSError:
+        return time.time()
 
 
 def _identity(netns: str) -> str:
