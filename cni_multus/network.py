@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, DelegateFailure, InvalidNetworkConfig, IoFailure, note_leftovers
-from cni_multus.cni.request import VALID_ATTACHMENTS, Request, is_name
+from cni_multus.cni.request import VALID_ATTACHMENTS, Request, wrong_with_name
 from cni_multus.cni.versions import FIRST_WITH, OLDEST, SUPPORTED, at_least, parse_version, require_supported
 from cni_multus.delegate import Program, find
 
@@ -30,8 +30,8 @@ class Network:
         self.timeout = 0.0
         if not self.name:
             raise config.wrong("name", "the network has no name")
-        if not is_name(self.name):
-            raise config.wrong("name", f"{self.name!r} is not a network name (letters, digits, '_', '.', '-')")
+        if why := wrong_with_name(self.name):
+            raise config.wrong("name", why)
         parse_version(self.version)
         self.plugins = config.sections("plugins") if config.has("plugins") else (config,)
         if not self.plugins:

@@ -150,7 +150,7 @@ def test_what_is_wrong_with_a_network_is_told_with_its_path(
 def test_of_the_versions_offered_the_newest_that_we_speak_is_taken(
     offered: list[str] | None, written: str | None, chosen: str
 ) -> None:
-    config = {"name": "n", "type": "x", "cniVersions": offered, "cniVersion": written}
+    config: dict[str, Any] = {"name": "n", "type": "x", "cniVersions": offered, "cniVersion": written}
     assert Network(Section(config)).version == chosen
 
 
@@ -171,7 +171,13 @@ def test_a_member_gets_the_name_and_version_of_the_list(directory: PluginDirecto
 
 
 def test_a_single_plugin_gets_its_whole_configuration(directory: PluginDirectory) -> None:
-    config = {"cniVersion": "0.4.0", "name": "net", "type": "first", "ipam": {"type": "x"}, "args": {"cni": {}}}
+    config: dict[str, Any] = {
+        "cniVersion": "0.4.0",
+        "name": "net",
+        "type": "first",
+        "ipam": {"type": "x"},
+        "args": {"cni": {}},
+    }
     Network(Section(config)).add(request(directory), NOTHING)
     assert directory.calls("first")[0].stdin == config
 

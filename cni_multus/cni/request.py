@@ -35,6 +35,13 @@ def is_name(text: str) -> bool:
     return bool(text) and text[0] in _LETTERS_AND_DIGITS and _NAME_CHARACTERS.issuperset(text)
 
 
+def wrong_with_name(text: str) -> str:
+    """Why `text` cannot name a network, "" if it can."""
+    if not is_name(text):
+        return f"{text!r} is not a network name (letters, digits, '_', '.', '-')"
+    return "" if len(text) <= LONGEST_NAME else f"it is {len(text)} characters long, more than {LONGEST_NAME}"
+
+
 def wrong_with_ifname(text: str) -> str:
     """Why `text` cannot name an interface (the kernel's dev_valid_name, and `%`, its template), "" if it can."""
     if not text:
@@ -127,10 +134,8 @@ class Request:
     def read(self, stdin: bytes) -> None:
         """Take the configuration, and refuse what no plugin could work with."""
         self.config = Section(parse_object(stdin, "standard input"))
-        if not is_name(self.name):
-            raise InvalidNetworkConfig(f"name: {self.name!r} is not a network name (letters, digits, '_', '.', '-')")
-        if len(self.name) > LONGEST_NAME:
-            raise InvalidNetworkConfig(f"name: it is {len(self.name)} characters long, more than {LONGEST_NAME}")
+        if why := wrong_with_name(self.name):
+            raise self.config.wrong("name", why)
         self._refuse_own_netns()
 
     @property
@@ -197,6 +202,7 @@ class Request:
             )
         if self.ifname and (why := wrong_with_ifname(self.ifname)):
             raise InvalidEnvironment(f"CNI_IFNAME {self.ifname!r} cannot name an interface: {why}")
+        self.sandbox = f"{self.container_id}@{self.ifname}"
         required = {"CNI_CONTAINERID": self.container_id, "CNI_NETNS": self.netns, "CNI_IFNAME": self.ifname}
         if self.command == "DEL":
             del required["CNI_NETNS"]
