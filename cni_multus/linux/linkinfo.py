@@ -21,6 +21,7 @@ IFLA_LINK = 5
 IFLA_MASTER = 10
 IFLA_OPERSTATE = 16
 IFLA_LINKINFO = 18
+IFLA_IFALIAS = 20
 IFLA_GROUP = 27
 IFLA_NET_NS_FD = 28
 IFLA_EXT_MASK = 29
@@ -51,6 +52,7 @@ class Link:
     """One link as it was when it was read; `mac` is lower case with colons, indexes are 0 where there is none."""
 
     __slots__ = (
+        "alias",
         "data",
         "flags",
         "group",
@@ -72,6 +74,7 @@ class Link:
         self.index = index
         self.flags = flags
         self.name = text(found.get(IFLA_IFNAME, b""))
+        self.alias = text(found.get(IFLA_IFALIAS, b""))
         self.mac = found.get(IFLA_ADDRESS, b"").hex(":")
         self.mtu = number(found.get(IFLA_MTU, b""))
         self.max_mtu = number(found.get(IFLA_MAX_MTU, b""))

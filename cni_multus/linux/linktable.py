@@ -18,6 +18,7 @@ from cni_multus.linux.linkinfo import (
     IFLA_ALT_IFNAME,
     IFLA_EXT_MASK,
     IFLA_GROUP,
+    IFLA_IFALIAS,
     IFLA_IFNAME,
     IFLA_MASTER,
     IFLA_MTU,
@@ -103,6 +104,7 @@ def change_message(
     promisc: bool | None = None,
     name: str | None = None,
     group: int | None = None,
+    alias: str | None = None,
 ) -> bytes:
     """The message that changes what is given; master 0 takes the link from its master."""
     flags = (IFF_UP if up else 0) | (IFF_PROMISC if promisc else 0)
@@ -110,6 +112,8 @@ def change_message(
     body = [_addressed(name_or_index, flags, change)]
     if name is not None:
         body.append(attribute(IFLA_IFNAME, string(name)))
+    if alias is not None:
+        body.append(attribute(IFLA_IFALIAS, string(alias)))
     if mac is not None:
         body.append(attribute(IFLA_ADDRESS, packed_mac(mac)))
     for kind, value in ((IFLA_MTU, mtu), (IFLA_MASTER, master), (IFLA_GROUP, group)):
