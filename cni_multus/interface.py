@@ -6,6 +6,7 @@ import time
 from binascii import crc32
 
 from cni_multus.cni.addressing import Cidr, Ip
+from cni_multus.cni.config import Section
 from cni_multus.cni.errors import InvalidNetworkConfig, NetlinkFailure
 from cni_multus.linux import addresses, routes
 from cni_multus.linux.announce import notify_sysctls
@@ -14,7 +15,10 @@ from cni_multus.linux.sysctl import write_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.result import IpConfig, Route
+    from collections.abc import Iterable
+
+    from cni_multus.cni.request import Attachment, Request
+    from cni_multus.cni.result import Interface, IpConfig, Route
     from cni_multus.linux.links import Link
     from cni_multus.linux.netns import Namespace
 
@@ -24,12 +28,38 @@ IPv6's 1024, and DHCP clients and RA use 100 to 1024."""
 
 MAIN = 254
 LINK_SCOPE = 253
+HOST_SCOPE = 254
+WORST_METRIC = 0xFFFFFFFF
 DAD_WAIT = 5.0
 
 
-def group_of(container_id: str) -> int:
-    """The device group of a container's links: one message deletes them all. Never 0, the kernel's default."""
-    return crc32(container_id.encode()) & 0x3FFFFFFF | 0x40000000
+def group_of(sandbox: str) -> int:
+    """The device group of the links of `Request.sandbox`: one message deletes them all. Never 0, everybody's."""
+    return crc32(sandbox.encode(errors="surrogateescape")) & 0x3FFFFFFF | 0x40000000
+
+
+def requested_mac(request: Request) -> str:
+    """The MAC that is asked for in runtimeConfig, else args.cni, else CNI_ARGS, else the configuration; "" if none."""
+    config = request.config
+    for section in (config.section("runtimeConfig"), config.section("args").section("cni")):
+        if mac := section.mac("mac"):
+            return mac
+    if argument := request.arguments.get("MAC"):
+        return Section({"MAC": argument}, "CNI_ARGS").mac("MAC")
+    return config.mac("mac")
+
+
+def label(attachment: Attachment) -> str:
+    """The alias of an attachment's link on the node: whose it is, for operators and for GC."""
+    text = f"{labels_start(attachment.network)}{attachment.container_id}:{attachment.ifname}"
+    size = len(text.encode("utf-8", "surrogateescape"))
+    # The kernel takes 255 bytes, and names may be longer together.
+    return text if size < 255 else f"{text[:230]}~{crc32(text.encode('utf-8', 'surrogateescape')):08x}"
+
+
+def labels_start(network: str) -> str:
+    """What every label of a network starts with."""
+    return f"multus:{network}:"
 
 
 def configure(
@@ -49,16 +79,34 @@ def configure(
         nodad=not dad,
         name=link.name,
     )
-    if dad:
+    if dad and any(ip.address.family == 6 for ip in ips):
         _await_dad(container, link)
     return made
 
 
-def differences(container: Namespace, link: Link, ips: list[IpConfig], wanted: list[Route]) -> list[str]:
-    """What the kernel does not show of `ips` and `wanted`. Later plugins may have moved routes to other tables."""
+def link_differences(link: Link, interface: Interface, kind: str) -> list[str]:
+    """What of a link's own attributes is not as `interface` tells; what it does not tell may be anything."""
+    wrong = []
+    if link.kind != kind:
+        wrong.append(f"it is a {link.kind or 'device'}, not a {kind}")
+    if interface.mac and link.mac != interface.mac.lower():
+        wrong.append(f"its MAC is {link.mac}, not {interface.mac.lower()}")
+    if interface.mtu and link.mtu != interface.mtu:
+        wrong.append(f"its MTU is {link.mtu}, not {interface.mtu}")
+    return wrong
+
+
+def differences(
+    container: Namespace, link: Link, ips: list[IpConfig], wanted: list[Route], ways: Iterable[int] = ()
+) -> list[str]:
+    """What the kernel does not show of `ips` and `wanted`; routes may also leave by the links with indexes `ways`.
+
+    Later plugins may have moved routes to other tables.
+    """
     found = []
     shown = {
-        (address.family, address.packed, address.prefix): address for address in addresses.list_addresses(container, link.index)
+        (address.family, address.packed, address.prefix): address
+        for address in addresses.list_addresses(container, link.index)
     }
     for ip in ips:
         address = shown.get((ip.address.family, ip.address.ip.packed, ip.address.prefix))
@@ -66,24 +114,34 @@ def differences(container: Namespace, link: Link, ips: list[IpConfig], wanted: l
             found.append(f"address {ip.address} is not on {link.name}")
         elif address.dadfailed:
             found.append(f"address {ip.address} on {link.name} is a duplicate of another host's")
+    if not wanted:
+        return found
     table = routes.list_routes(container)
+    leaving = {link.index, *ways}
     return found + [
-        f"route {route.dst}{f' via {route.gw}' if route.gw else ''} is missing"
+        f"route {_told(route)} is missing"
         for route in wanted
-        if not any(_same_route(route, other) for other in table)
+        if not any(_is_same(route, other, leaving) for other in table)
     ]
 
 
 def _sysctls(name: str, ips: list[IpConfig], *, dad: bool) -> list[tuple[str, str, bool]]:
-    """What must stand before the link comes up; (name, value, whether the kernel may lack it)."""
+    """What must stand before the link comes up; (name, value, whether the kernel may lack it).
+
+    An interface without IPAM is the kernel's: it may get its addresses from router advertisements.
+    """
+    if not ips:
+        return []
     v6 = f"net/ipv6/conf/{name}"
     writes = [(f"{v6}/accept_ra", "0", True)]
     if any(ip.address.family == 6 for ip in ips):
-        writes += [(f"{v6}/disable_ipv6", "0", False), (f"{v6}/keep_addr_on_down", "1", True)]
+        # Packets to an address of one's own pass through lo.
+        writes += [("net/ipv6/conf/lo/disable_ipv6", "0", False), (f"{v6}/disable_ipv6", "0", False)]
+        writes.append((f"{v6}/keep_addr_on_down", "1", True))
     if dad:
         writes += [(f"{v6}/enhanced_dad", "1", True), (f"{v6}/accept_dad", "1", True)]
     else:
-        writes += [(f"{v6}/accept_dad", "0", True)]
+        writes.append((f"{v6}/accept_dad", "0", True))
     return [*writes, *notify_sysctls(name)]
 
 
@@ -93,14 +151,15 @@ def _resolve(container: Namespace, link: Link, ips: list[IpConfig], wanted: list
     seen = set()
     resolved = []
     for route in wanted:
-        if route.gw is None and route.scope not in (LINK_SCOPE, 254):
-            route.gw = _gateway(ips, route.dst.family)
+        own = route.dst.network in connected
         in_main = route.table in (None, 0, MAIN)
-        if in_main and route.gw is None and route.dst.network in connected:
+        if route.gw is None and own and in_main and not (route.priority or route.mtu or route.advmss):
             continue
+        if route.gw is None and not own and route.scope not in (LINK_SCOPE, HOST_SCOPE):
+            route.gw = _gateway(ips, route.dst.family)
         if in_main and route.is_default and not route.priority:
             route.priority = _rank(container, link, route.dst.family)
-        key = (route.dst.network, route.table or MAIN, route.priority)
+        key = (route.dst.network, route.table or MAIN, route.priority, route.gw)
         if key not in seen:
             seen.add(key)
             resolved.append(route)
@@ -118,7 +177,7 @@ def _rank(container: Namespace, link: Link, family: int) -> int:
         for route in routes.list_routes(container, family=family, table=MAIN)
         if route.default and not route.leaves_by(link.index)
     ]
-    return max(SECONDARY_METRIC, max(others) + 1) if others else 0
+    return min(max(SECONDARY_METRIC, max(others) + 1), WORST_METRIC) if others else 0
 
 
 def _kernel_route(route: Route, ips: list[IpConfig]) -> routes.Route:
@@ -137,15 +196,28 @@ def _kernel_route(route: Route, ips: list[IpConfig]) -> routes.Route:
     )
 
 
-def _same_route(wanted: Route, shown: routes.Route) -> bool:
+def _told(route: Route) -> str:
+    told = [("via", route.gw), ("table", route.table), ("metric", route.priority), ("scope", route.scope)]
+    told += [("mtu", route.mtu), ("advmss", route.advmss)]
+    return " ".join([str(route.dst.network), *(f"{word} {value}" for word, value in told if value)])
+
+
+def _is_same(wanted: Route, shown: routes.Route, leaving: set[int]) -> bool:
     dst = wanted.dst.network
-    if (shown.family, shown.prefix) != (dst.family, dst.prefix):
+    if (shown.family, shown.prefix, shown.dst) != (dst.family, dst.prefix, dst.ip.packed if dst.prefix else b""):
         return False
-    if dst.prefix and shown.dst != dst.ip.packed:
-        return False
-    if wanted.table not in (None, 0) and shown.table != wanted.table:
-        return False
-    return dst.prefix == 0 or wanted.gw is None or shown.gateway == wanted.gw.packed
+    told = [
+        (wanted.table, shown.table),
+        (wanted.priority, shown.priority),
+        (wanted.mtu, shown.mtu),
+        (wanted.advmss, shown.advmss),
+        # IPv6 knows no scopes of routes.
+        (wanted.scope if dst.family == 4 else None, shown.scope),
+    ]
+    hops = shown.multipath or ((shown.index, shown.gateway),)
+    return all(value == other for value, other in told if value) and any(
+        index in leaving and (wanted.gw is None or gateway == wanted.gw.packed) for index, gateway in hops
+    )
 
 
 def _await_dad(container: Namespace, link: Link) -> None:

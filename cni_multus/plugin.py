@@ -5,11 +5,12 @@ The order of the steps, the roll-back and the conversation with IPAM live here, 
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, InvalidNetworkConfig, NetlinkFailure
-from cni_multus.cni.result import Dns, Interface, Result
+from cni_multus.cni.errors import CheckFailed, CniError, IncompatibleVersion, InvalidEnvironment, InvalidNetworkConfig
+from cni_multus.cni.result import Dns, Result
 from cni_multus.cni.verbs import Plugin
+from cni_multus.cni.versions import family
 from cni_multus.delegate import Program, find
-from cni_multus.interface import configure, differences
+from cni_multus.interface import configure, differences, link_differences
 from cni_multus.linux.announce import announce
 from cni_multus.linux.links import find_link, remove_link
 from cni_multus.linux.netns import Namespace
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from cni_multus.cni.config import Section
     from cni_multus.cni.request import Request
+    from cni_multus.cni.result import Interface, IpConfig
     from cni_multus.linux.links import Link
 
     C = TypeVar("C")
@@ -38,9 +40,7 @@ class Attached:
 
     __slots__ = ("at", "dad", "interfaces", "link", "up")
 
-    def __init__(
-        self, interfaces: list[Interface], at: int, link: Link, *, up: bool = True, dad: bool = False
-    ) -> None:
+    def __init__(self, interfaces: list[Interface], at: int, link: Link, *, up: bool = True, dad: bool = False) -> None:
         self.interfaces = interfaces
         self.at = at
         self.link = link
@@ -67,8 +67,8 @@ class InterfacePlugin(_Of["C"]):
         """Make the link, down; each change pushes its reversal on `undo`."""
         raise NotImplementedError
 
-    def settle(self, request: Request, config: C, host: Namespace, attached: Attached) -> None:
-        """Wait until frames pass; called once the container's link is up."""
+    def settle(self, request: Request, config: C, host: Namespace, attached: Attached, ips: list[IpConfig]) -> None:
+        """Wait until frames pass; called last, once the container's link is up and has its addresses."""
 
     def verify(self, request: Request, config: C, host: Namespace, container: Namespace, link: Link) -> list[str]:
         """CHECK: what is not as ADD left it, beyond the link's own attributes, addresses and routes."""
@@ -77,19 +77,38 @@ class InterfacePlugin(_Of["C"]):
     def ready(self, request: Request, config: C, host: Namespace) -> None:
         """STATUS: raise NotAvailable where an ADD would fail."""
 
+    def detach(self, container: Namespace, link: Link) -> None:
+        """DEL: remove the container's link."""
+        remove_link(container, link.index)
+
+    def remove_stranded(self, request: Request, host: Namespace) -> None:
+        """DEL without the container's namespace: remove what the attachment still has on the node."""
+
     def add(self, request: Request) -> Result:
         config = self.parse(request)
+        dns = request.config.section("dns")
+        own_dns = Dns.parse(dns) if dns.raw else None
         ipam = _find_ipam(request)
+        if ipam is None and family(request.version) == 2:
+            raise IncompatibleVersion(
+                f"cniVersion {request.version} cannot tell a result without addresses, and there is no ipam: "
+                "no valid IP addresses"
+            )
         with Namespace.open(request.netns) as container, Namespace.host() as host, Undo() as undo:
             if find_link(container, request.ifname) is not None:
-                raise InvalidEnvironment(f"CNI_IFNAME {request.ifname} is taken: {request.netns} has an interface of that name")
+                raise InvalidEnvironment(
+                    f"CNI_IFNAME {request.ifname} is taken: {request.netns} has an interface of that name"
+                )
             self.prepare(request, config, host, container)
             given = _reserve(ipam, request, undo) if ipam else Result()
             attached = self.attach(request, config, host, container, given, undo)
-            result = self._configure(request, container, given, attached)
+            for ip in given.ips:
+                ip.interface = attached.at
+            result = Result(attached.interfaces, given.ips, dns=own_dns or given.dns)
             if attached.up:
-                self.settle(request, config, host, attached)
-                if result.ips:
+                result.routes = configure(container, attached.link, given.ips, given.routes, dad=attached.dad)
+                self.settle(request, config, host, attached, given.ips)
+                if given.ips:
                     announce(container, attached.link)
             undo.keep()
         return result
@@ -97,17 +116,17 @@ class InterfacePlugin(_Of["C"]):
     def delete(self, request: Request) -> None:
         # An address must outlive its link: it is not released while something still answers to it.
         container = Namespace.find(request.netns)
-        if container is not None:
+        if container is None:
+            with Namespace.host() as host:
+                self.remove_stranded(request, host)
+        else:
             with container:
-                self.remove(request, container)
+                link = find_link(container, request.ifname)
+                # An interface of another kind is somebody else's.
+                if link is not None and link.kind == self.kind:
+                    self.detach(container, link)
         if request.config.section("ipam").text("type"):
             find(*_ipam_type(request)).delete(request)
-
-    def remove(self, request: Request, container: Namespace) -> None:
-        """Take CNI_IFNAME away if it is of our kind; an interface of another kind is somebody else's."""
-        link = find_link(container, request.ifname)
-        if link is not None and link.kind == self.kind:
-            remove_link(container, link.index)
 
     def check(self, request: Request) -> None:
         config = self.parse(request)
@@ -122,12 +141,12 @@ class InterfacePlugin(_Of["C"]):
             link = find_link(container, request.ifname)
             if link is None:
                 raise CheckFailed(f"{request.ifname} is gone from {request.netns}")
-            wrong = _link_differences(link, interface, self.kind)
+            wrong = link_differences(link, interface, self.kind)
             ips = [ip for ip in previous.ips if ip.interface in (None, at)]
-            wrong += differences(container, link, ips, previous.routes)
+            wrong += differences(container, link, ips, previous.routes, _other_links(container, previous, request))
             wrong += self.verify(request, config, host, container, link)
         if wrong:
-            raise CheckFailed(f"{request.ifname} is not as it was attached: {wrong[0]}", "; ".join(wrong))
+            raise CheckFailed(f"{request.ifname} is not as it was attached: {'; '.join(wrong)}")
         ipam = _find_ipam(request)
         if ipam:
             ipam.check(request)
@@ -144,13 +163,6 @@ class InterfacePlugin(_Of["C"]):
         ipam = _find_ipam(request)
         if ipam:
             ipam.collect_garbage(request)
-
-    def _configure(self, request: Request, container: Namespace, given: Result, attached: Attached) -> Result:
-        for ip in given.ips:
-            ip.interface = attached.at
-        made = configure(container, attached.link, given.ips, given.routes, dad=attached.dad) if attached.up else []
-        dns = Dns.parse(request.config.section("dns")) if request.config.section("dns").raw else given.dns
-        return Result(attached.interfaces, given.ips, made, dns)
 
 
 class ChainedPlugin(Plugin):
@@ -198,19 +210,6 @@ class IpamPlugin(Plugin):
         raise NotImplementedError
 
 
-def requested_mac(request: Request) -> str:
-    """The MAC that somebody asked for: runtimeConfig, then args.cni, then CNI_ARGS, then the configuration; "" if none."""
-    config = request.config
-    for section in (config.section("runtimeConfig"), config.section("args").section("cni")):
-        if mac := section.mac("mac"):
-            return mac
-    if argument := request.arguments.get("MAC"):
-        from cni_multus.cni.config import Section
-
-        return Section({"MAC": argument}, "CNI_ARGS").mac("MAC")
-    return config.mac("mac")
-
-
 def _ipam_type(request: Request) -> tuple[str, tuple[str, ...], str]:
     return request.config.section("ipam").text("type"), request.path, "ipam.type"
 
@@ -229,7 +228,23 @@ def _reserve(ipam: Plugin, request: Request, undo: Undo) -> Result:
     undo.callback(ipam.delete, request)
     if not given.ips:
         raise InvalidNetworkConfig("ipam: it returned no addresses")
+    for at, ip in enumerate(given.ips):
+        _refuse_address(ip, given.ips[:at], request.version)
     return given
+
+
+def _refuse_address(ip: IpConfig, earlier: list[IpConfig], version: str) -> None:
+    if ip.address.prefix == 0:
+        raise InvalidNetworkConfig(f"ipam: it returned {ip.address}, a network that is everything")
+    if ip.gateway is not None and ip.gateway.family != ip.address.family:
+        raise InvalidNetworkConfig(f"ipam: it returned {ip.address} with the gateway {ip.gateway} of the other family")
+    if any(ip.address.ip == other.address.ip for other in earlier):
+        raise InvalidNetworkConfig(f"ipam: it returned {ip.address.ip} twice")
+    if family(version) == 2 and any(ip.address.family == other.address.family for other in earlier):
+        raise InvalidNetworkConfig(
+            f"ipam: it returned several IPv{ip.address.family} addresses, and cniVersion {version} "
+            "does not support more than 1 address per family"
+        )
 
 
 def _forgive(ipam: Plugin, request: Request) -> None:
@@ -239,17 +254,8 @@ def _forgive(ipam: Plugin, request: Request) -> None:
         return
 
 
-def _link_differences(link: Link, interface: Interface, kind: str) -> list[str]:
-    wrong = []
-    if link.kind != kind:
-        wrong.append(f"it is a {link.kind or 'device'}, not a {kind}")
-    if interface.mac and link.mac != interface.mac.lower():
-        wrong.append(f"its MAC is {link.mac}, not {interface.mac.lower()}")
-    if interface.mtu and link.mtu != interface.mtu:
-        wrong.append(f"its MTU is {link.mtu}, not {interface.mtu}")
-    return wrong
-
-
-def refusal(where: str, why: str, error: NetlinkFailure) -> InvalidNetworkConfig:
-    """What the kernel refused, told as a mistake in the configuration at `where`."""
-    return InvalidNetworkConfig(f"{where}: {why}", error.details)
+def _other_links(container: Namespace, previous: Result, request: Request) -> list[int]:
+    """The indexes of what else the attachment has in the container: a later plugin of a list may have added it."""
+    names = [each.name for each in previous.interfaces if each.sandbox == request.netns and each.name != request.ifname]
+    found = [find_link(container, name) for name in names]
+    return [link.index for link in found if link is not None]

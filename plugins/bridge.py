@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-import time
-
 from cni_multus.cni.addressing import BITS, Cidr, Ip
-from cni_multus.cni.errors import InvalidNetworkConfig, NetlinkFailure, NotAvailable, UnsupportedField
-from cni_multus.cni.request import wrong_with_ifname
-from cni_multus.cni.result import Interface, Result, Route
-from cni_multus.interface import group_of
+from cni_multus.cni.errors import InvalidNetworkConfig, NotAvailable, UnsupportedField
+from cni_multus.cni.request import Attachment, wrong_with_ifname
+from cni_multus.cni.result import Interface, IpConfig, Result, Route
+from cni_multus.interface import group_of, label, labels_start, requested_mac
 from cni_multus.linux import sysctl
-from cni_multus.linux.addresses import add_address_message, list_addresses, remove_address_message
-from cni_multus.linux.bridges import change_port, port_of
-from cni_multus.linux.exclusion import Exclusion
+from cni_multus.linux.bridges import port_message, port_of
+from cni_multus.linux.hostports import await_running, find_port, remove_pair, remove_ports
+from cni_multus.linux.linkinfo import IFF_PROMISC, decode_link
 from cni_multus.linux.links import (
-    add_bridge,
     add_veth,
     change_link,
+    change_message,
     find_link,
-    find_link_by_index,
     link,
-    list_links,
     random_mac,
     random_veth_name,
     remove_link,
 )
-from cni_multus.plugin import Attached, InterfacePlugin, requested_mac
+from cni_multus.linux.linktable import get_message
+from cni_multus.linux.netns import Namespace
+from cni_multus.linux.sharedbridge import (
+    add_gateways,
+    ensure_bridge,
+    forward,
+    forwards,
+    missing_gateways,
+    turn,
+    why_no_bridge,
+)
+from cni_multus.plugin import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.config import Section
     from cni_multus.cni.request import Request
-    from cni_multus.linux.addresses import Address
     from cni_multus.linux.links import Link
-    from cni_multus.linux.netns import Namespace
     from cni_multus.undo import Undo
 
-_FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
-_PORT_WAIT = 3.0
 _EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 _LATER = ("vlan", "vlanTrunk", "macspoofchk", "ipMasq")
 
@@ -90,9 +93,8 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         return BridgeConfig(request)
 
     def prepare(self, request: Request, config: BridgeConfig, host: Namespace, container: Namespace) -> None:
-        found = find_link(host, config.bridge)
-        if found is not None and found.kind != "bridge":
-            raise InvalidNetworkConfig(f"bridge: {config.bridge} is a {found.kind or 'device'}, not a bridge")
+        if why := why_no_bridge(find_link(host, config.bridge), config.bridge):
+            raise InvalidNetworkConfig(why)
 
     def attach(
         self,
@@ -104,23 +106,23 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         undo: Undo,
     ) -> Attached:
         gateways = _plan_gateways(config, ipam) if config.gateway else []
-        with Exclusion(host, f"bridge {config.bridge}"):
-            bridge = _ensure_bridge(config, host, undo)
-            _give_gateways(config, host, bridge, gateways, undo)
+        with turn(host, config.bridge):
+            bridge = ensure_bridge(host, config.bridge, mtu=config.mtu, promisc=config.promisc, undo=undo)
+            add_gateways(host, bridge, gateways, force=config.force_address, undo=undo)
             port = add_veth(
                 host,
                 random_veth_name(),
                 master=bridge.index,
                 mtu=config.mtu,
-                mac=random_mac(),
+                # The highest there is: a bridge whose MAC nobody set takes its lowest port's.
+                mac="fe" + random_mac()[2:],
                 peer=request.ifname,
                 peer_namespace=container,
                 peer_mac=config.mac or random_mac(),
-                peer_group=group_of(request.container_id),
+                peer_group=group_of(request.sandbox),
             )
             undo.callback(remove_link, host, port.index)
-        if config.hairpin or config.isolated:
-            change_port(host, port.index, hairpin=config.hairpin, isolated=config.isolated, name=port.name)
+            bridge = _finish_port(request, config, host, bridge, port)
         sysctl.write(host, f"net/ipv6/conf/{port.name}/accept_ra", "0", missing_ok=True)
         peer = link(container, request.ifname)
         shown = [
@@ -130,57 +132,62 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         ]
         return Attached(shown, 2, peer, up=not config.disabled, dad=config.enable_dad)
 
-    def settle(self, request: Request, config: BridgeConfig, host: Namespace, attached: Attached) -> None:
-        name = attached.interfaces[1].name
-        deadline = time.monotonic() + _PORT_WAIT
-        pause = 0.0002
-        while not link(host, name).running:
-            if time.monotonic() > deadline:
-                raise NetlinkFailure(f"port {name} of {config.bridge} did not come up within {_PORT_WAIT:g} s")
-            time.sleep(pause)
-            pause = min(pause * 2, 0.05)
+    def settle(
+        self, request: Request, config: BridgeConfig, host: Namespace, attached: Attached, ips: list[IpConfig]
+    ) -> None:
+        await_running(host, attached.interfaces[1].name)
+        # Last, since it is the one change that is not taken back.
+        for family in _families(config, ips):
+            forward(host, family)
 
     def verify(
         self, request: Request, config: BridgeConfig, host: Namespace, container: Namespace, link: Link
     ) -> list[str]:
         bridge = find_link(host, config.bridge)
         if bridge is None or bridge.kind != "bridge":
-            return [f"there is no bridge {config.bridge} in {host}"]
-        port = find_link_by_index(host, link.parent)
-        if port is None:
-            return ["its peer on the node is gone"]
-        wrong = []
-        if port.master != bridge.index:
-            wrong.append(f"its peer {port.name} is not a port of {bridge.name}")
-        elif port_of(port).hairpin != config.hairpin:
-            wrong.append(f"port {port.name} has hairpin {'off' if config.hairpin else 'on'}")
-        if not link.up and not config.disabled:
-            wrong.append("it is down")
-        return wrong + _missing_gateways(config, request, host, bridge)
+            return [f"there is no bridge {config.bridge} on the node"]
+        ips = request.previous.ips if request.previous else []
+        wrong = [f"bridge {bridge.name} is down"] if not bridge.up else []
+        if config.promisc and not bridge.flags & IFF_PROMISC:
+            wrong.append(f"bridge {bridge.name} is not in promiscMode")
+        if config.gateway:
+            gateways = [ip.gateway for ip in ips if ip.gateway is not None]
+            wrong += [f"gateway {ip} is not on {bridge.name}" for ip in missing_gateways(host, bridge, gateways)]
+        for family in _families(config, ips):
+            if not forwards(host, family):
+                wrong.append(f"the node does not forward IPv{family} packets")
+        if link.up == config.disabled:
+            wrong.append("it is up" if link.up else "it is down")
+        return wrong + _port_differences(config, bridge, find_port(host, link))
 
     def ready(self, request: Request, config: BridgeConfig, host: Namespace) -> None:
-        found = find_link(host, config.bridge)
-        if found is not None and found.kind != "bridge":
-            raise NotAvailable(f"bridge: {config.bridge} is a {found.kind or 'device'}, not a bridge")
+        if why := why_no_bridge(find_link(host, config.bridge), config.bridge):
+            raise NotAvailable(why)
+
+    def detach(self, container: Namespace, link: Link) -> None:
+        with Namespace.host() as host:
+            remove_pair(host, container, link)
+
+    def remove_stranded(self, request: Request, host: Namespace) -> None:
+        told = request.previous.interfaces if request.previous else []
+        ours = {(interface.name, interface.mac) for interface in told if not interface.sandbox and interface.mac}
+        mark = label(request.attachment)
+        remove_ports(host, lambda port: port.alias == mark or (port.name, port.mac) in ours)
+
+    def collect_garbage(self, request: Request) -> None:
+        valid = {label(Attachment(request.name, *attached)) for attached in request.valid_attachments()}
+        start = labels_start(request.name)
+        with Namespace.host() as host:
+            remove_ports(host, lambda port: port.alias.startswith(start) and port.alias not in valid)
+        super().collect_garbage(request)
 
 
 def _refuse_later_keys(config: Section) -> None:
     for key in _LATER:
         if config.value(key) not in (None, False, 0):
-            raise UnsupportedField(f"{config.where(key)}: this version has no {key} yet; attaching without it would not be safe")
-
-
-def _ensure_bridge(config: BridgeConfig, host: Namespace, undo: Undo) -> Link:
-    found = find_link(host, config.bridge)
-    if found is None:
-        # A MAC given at creation stays; otherwise it would be the lowest of the ports' and change with them.
-        bridge = add_bridge(host, config.bridge, mac=random_mac(), mtu=config.mtu, promisc=config.promisc)
-        undo.callback(_remove_if_unused, host, bridge)
-        sysctl.write(host, f"net/ipv6/conf/{bridge.name}/accept_ra", "0", missing_ok=True)
-        return bridge
-    if not found.up or (config.promisc and not found.promiscuity):
-        change_link(host, found.index, up=True, promisc=config.promisc or None, attempt=f"cannot bring {found.name} up")
-    return found
+            raise UnsupportedField(
+                f"{config.where(key)}: this version has no {key} yet; attaching without it would not be safe"
+            )
 
 
 def _plan_gateways(config: BridgeConfig, ipam: Result) -> list[Cidr]:
@@ -190,8 +197,12 @@ def _plan_gateways(config: BridgeConfig, ipam: Result) -> list[Cidr]:
         family = ip.address.family
         if ip.gateway is None:
             if ip.address.prefix > BITS[family] - 2:
-                raise InvalidNetworkConfig(f"isGateway: {ip.address} leaves no address for the gateway, and IPAM gave none")
+                raise InvalidNetworkConfig(
+                    f"isGateway: {ip.address} leaves no address for the gateway, and IPAM gave none"
+                )
             ip.gateway = Ip(family, ip.address.first + 1)
+        if ip.gateway == ip.address.ip:
+            raise InvalidNetworkConfig(f"isGateway: IPAM gave {ip.address}, which is the gateway's own address")
         cidr = Cidr(ip.gateway, ip.address.prefix)
         if cidr not in gateways:
             gateways.append(cidr)
@@ -201,74 +212,36 @@ def _plan_gateways(config: BridgeConfig, ipam: Result) -> list[Cidr]:
     return gateways
 
 
-def _give_gateways(config: BridgeConfig, host: Namespace, bridge: Link, gateways: list[Cidr], undo: Undo) -> None:
-    if not gateways:
-        return
-    shown = [_cidr(address) for address in list_addresses(host, bridge.index)]
-    for gateway in gateways:
-        if gateway not in shown:
-            for other in [cidr for cidr in shown if cidr not in gateways and _conflict(cidr, gateway)]:
-                if not config.force_address:
-                    raise InvalidNetworkConfig(
-                        f"forceAddress: {bridge.name} has {other} already, and {gateway} would conflict with it"
-                    )
-                _remove_address(host, bridge, other)
-                undo.callback(_add_address, host, bridge, other)
-            _add_address(host, bridge, gateway)
-            undo.callback(_withdraw, host, bridge, gateway)
-    # Without an address of its own set, a bridge takes its lowest port's MAC: fix what it has now.
-    change_link(host, bridge.index, mac=bridge.mac, attempt=f"cannot fix the MAC of {bridge.name}")
-    for family in {gateway.family for gateway in gateways}:
-        if sysctl.read(host, _FORWARDING[family]) != "1":
-            sysctl.write(host, _FORWARDING[family], "1")
+def _finish_port(request: Request, config: BridgeConfig, host: Namespace, bridge: Link, port: Link) -> Link:
+    """Say whose port it is and what it may do; returns the bridge as it is with it, its MAC unchanged."""
+    batch = [(change_message(port.index, alias=label(request.attachment)), f"cannot label {port.name}")]
+    if config.hairpin or config.isolated:
+        settings = port_message(port.index, hairpin=config.hairpin, isolated=config.isolated)
+        batch.append((settings, f"cannot change port {port.name}"))
+    batch.append((get_message(bridge.name), f"cannot look up link {bridge.name}"))
+    answer = host.netlink.batch(batch)[-1]
+    now = decode_link(answer) if answer else bridge
+    if now.mac != bridge.mac:
+        change_link(host, bridge.index, mac=bridge.mac, attempt=f"cannot keep the MAC of {bridge.name}")
+        now.mac = bridge.mac
+    return now
 
 
-def _missing_gateways(config: BridgeConfig, request: Request, host: Namespace, bridge: Link) -> list[str]:
-    if not config.gateway or request.previous is None:
-        return []
-    shown = {_cidr(address).ip for address in list_addresses(host, bridge.index)}
-    return [
-        f"gateway {ip.gateway} is not on {bridge.name}"
-        for ip in request.previous.ips
-        if ip.gateway is not None and ip.gateway not in shown
-    ]
+def _families(config: BridgeConfig, ips: list[IpConfig]) -> set[int]:
+    return {ip.gateway.family for ip in ips if ip.gateway is not None} if config.gateway else set()
 
 
-def _conflict(shown: Cidr, wanted: Cidr) -> bool:
-    """Two IPv4 networks on one bridge are a mistake; IPv6 knows several, as long as they do not overlap."""
-    if shown.family != wanted.family:
-        return False
-    if shown.family == 4:
-        return True
-    return shown.contains(wanted.ip) or wanted.contains(shown.ip)
-
-
-def _cidr(address: Address) -> Cidr:
-    return Cidr(Ip(address.family, int.from_bytes(address.packed, "big")), address.prefix)
-
-
-def _add_address(host: Namespace, bridge: Link, cidr: Cidr) -> None:
-    request = add_address_message(bridge.index, cidr.ip.packed, cidr.prefix, nodad=True)
-    host.netlink.request(request, f"cannot add address {cidr} to {bridge.name}")
-
-
-def _remove_address(host: Namespace, bridge: Link, cidr: Cidr) -> None:
-    request = remove_address_message(bridge.index, cidr.ip.packed, cidr.prefix)
-    host.netlink.request(request, f"cannot remove address {cidr} from {bridge.name}")
-
-
-def _withdraw(host: Namespace, bridge: Link, gateway: Cidr) -> None:
-    """Take a gateway back unless another attachment has come to rely on it."""
-    with Exclusion(host, f"bridge {bridge.name}"):
-        if not _has_ports(host, bridge):
-            _remove_address(host, bridge, gateway)
-
-
-def _remove_if_unused(host: Namespace, bridge: Link) -> None:
-    with Exclusion(host, f"bridge {bridge.name}"):
-        if not _has_ports(host, bridge):
-            remove_link(host, bridge.index)
-
-
-def _has_ports(host: Namespace, bridge: Link) -> bool:
-    return any(other.master == bridge.index for other in list_links(host))
+def _port_differences(config: BridgeConfig, bridge: Link, port: Link | None) -> list[str]:
+    if port is None:
+        return ["its peer on the node is gone"]
+    if port.master != bridge.index:
+        return [f"its peer {port.name} is not a port of {bridge.name}"]
+    wrong = [] if port.up else [f"port {port.name} is down"]
+    shown = port_of(port)
+    for key, set_, wanted in (
+        ("hairpinMode", shown.hairpin, config.hairpin),
+        ("portIsolation", shown.isolated, config.isolated),
+    ):
+        if set_ != wanted:
+            wrong.append(f"port {port.name} has {key} {'on' if set_ else 'off'}")
+    return wrong

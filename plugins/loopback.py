@@ -23,11 +23,13 @@ class Loopback(Plugin):
     def add(self, request: Request) -> Result:
         with Namespace.open(request.netns) as container:
             lo = link(container, "lo")
+            strange = [ip for ip in _addresses(container, lo.index) if not _is_loopback(ip)]
+            if strange:
+                raise InvalidNetns(
+                    f"lo in {request.netns} has an address that is no loopback address: {strange[0].address}"
+                )
             change_link(container, lo.index, up=True, attempt="cannot bring lo up")
             ips = _addresses(container, lo.index)
-        strange = [ip for ip in ips if not any(known.contains(ip.address.ip) for known in _LOOPBACK)]
-        if strange:
-            raise InvalidNetns(f"lo in {request.netns} has an address that is no loopback address: {strange[0].address}")
         if request.previous is not None:
             return request.previous
         one_each = [next((ip for ip in ips if ip.address.family == family), None) for family in (4, 6)]
@@ -45,6 +47,10 @@ class Loopback(Plugin):
         with Namespace.open(request.netns) as container:
             if not link(container, "lo").up:
                 raise CheckFailed(f"lo in {request.netns} is down")
+
+
+def _is_loopback(ip: IpConfig) -> bool:
+    return any(known.contains(ip.address.ip) for known in _LOOPBACK)
 
 
 def _addresses(container: Namespace, index: int) -> list[IpConfig]:

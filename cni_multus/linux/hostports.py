@@ -1,0 +1,60 @@
+"""The node's ends of the containers' veth pairs: found, awaited, and removed with what the node learnt by them."""
+
+from __future__ import annotations
+
+import time
+
+from cni_multus.cni.errors import NetlinkFailure
+from cni_multus.linux.addresses import list_addresses
+from cni_multus.linux.links import find_link_by_index, link, list_links, remove_link
+from cni_multus.linux.neighbours import flush
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cni_multus.linux.links import Link
+    from cni_multus.linux.netns import Namespace
+
+WAIT = 3.0
+"""Seconds that a port may take to forward: the kernel's own work takes 1 ms, a busy node's a second."""
+
+
+def find_port(host: Namespace, inner: Link) -> Link | None:
+    """The node's end of the pair whose container's end is `inner`, if it is on the node."""
+    port = find_link_by_index(host, inner.parent)
+    # An index counts in its own namespace: the peer may be elsewhere.
+    return port if port is not None and port.kind == "veth" and port.parent == inner.index else None
+
+
+def await_running(host: Namespace, name: str) -> None:
+    """Return once frames pass; NetlinkFailure after WAIT seconds."""
+    deadline = time.monotonic() + WAIT
+    pause = 0.0002
+    while not link(host, name).running:
+        if time.monotonic() > deadline:
+            raise NetlinkFailure(f"port {name} did not come up within {WAIT:g} s")
+        time.sleep(pause)
+        pause = min(pause * 2, 0.05)
+
+
+def remove_pair(host: Namespace, container: Namespace, inner: Link) -> None:
+    """Remove both ends; the node forgets the MAC of whoever had the addresses."""
+    addresses = [address.packed for address in list_addresses(container, inner.index)]
+    port = find_port(host, inner)
+    remove_link(container, inner.index)
+    if port is not None and port.master:
+        flush(host, port.master, addresses)
+
+
+def remove_ports(host: Namespace, unwanted: Callable[[Link], bool]) -> None:
+    """Remove the pairs whose node's end is `unwanted`: all that can be, then the first failure is raised."""
+    failures = []
+    for port in list_links(host):
+        if port.kind == "veth" and unwanted(port):
+            try:
+                remove_link(host, port.index)
+            except NetlinkFailure as failure:
+                failures.append(failure)
+    if failures:
+        raise failures[0]
