@@ -1,1 +1,3 @@
 """What every plugin stands on, and the meta-plugin."""
+
+VERSION = "0.1.0"

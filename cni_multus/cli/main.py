@@ -1,0 +1,66 @@
+"""The operator's command line: `multus <command>`, and `cnitool` by that name."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from cni_multus import VERSION
+from cni_multus.cli.about import about
+from cni_multus.cli.plugins import Plugins
+from cni_multus.cli.version import Version
+
+COMMANDS = {command.name: command for command in (Plugins(), Version())}
+
+INTERRUPTED = 130
+"""The exit status that shells give to what Ctrl-C ended."""
+
+
+def run(name: str, argv: list[str]) -> int:
+    """Do what the command line of `cnitool` or, by any other name, of `multus` asks; the exit status."""
+    try:
+        status = _cnitool(argv) if name == "cnitool" else _multus(argv)
+        sys.stdout.flush()
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+    except BrokenPipeError:
+        # Whoever reads has had enough; the interpreter must not meet the pipe once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return status
+
+
+def _cnitool(argv: list[str]) -> int:
+    from cni_multus.cli.cnitool import run as run_cnitool
+
+    return run_cnitool(argv)
+
+
+def _multus(argv: list[str]) -> int:
+    parser = _parser()
+    if not argv:  # a runtime that forgot CNI_COMMAND gets what the reference says, where it may find it
+        sys.stderr.write(about("multus"))
+        parser.print_usage(sys.stderr)
+        return 0
+    arguments = parser.parse_args(argv)
+    return COMMANDS[arguments.command].run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="multus",
+        description="Several networks for a pod, with the plugins and the IPAM that they need, in one program.",
+        epilog="A container runtime executes this program by the name of the plugin it wants, with CNI_COMMAND set; "
+        "executed by the name cnitool, it attaches one network by hand.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("-v", "--version", action="version", version=f"multus {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", required=True)
+    for name, command in COMMANDS.items():
+        command.declare(
+            commands.add_parser(name, help=command.summary, description=command.summary, allow_abbrev=False)
+        )
+    return parser

@@ -1,0 +1,39 @@
+"""`multus plugins`: the plugin types that this program is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cni_multus.cli.command import Command
+from cni_multus.registry import IPAM, MODULES
+
+if TYPE_CHECKING:
+    import argparse
+
+PURPOSES = {
+    "bridge": "a veth pair to a bridge of the node",
+    "host-local": "addresses from ranges, reserved in files of the node",
+    "loopback": "lo, up",
+    "macvlan": "a link with a MAC of its own over a link of the node",
+    "multus": "several networks for one pod",
+    "static": "the addresses that the configuration names",
+}
+
+
+class Plugins(Command):
+    """One line for each type; any other type is a program in CNI_PATH."""
+
+    name = "plugins"
+    summary = "list the plugin types that are built in"
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        print(f"{'TYPE':<12} {'KIND':<10} PURPOSE")
+        for kind in sorted(MODULES):
+            print(f"{kind:<12} {_role(kind):<10} {PURPOSES[kind]}")
+        return 0
+
+
+def _role(kind: str) -> str:
+    if kind in IPAM:
+        return "ipam"
+    return "meta" if kind == "multus" else "interface"
