@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
 
-from cni_multus.cni.errors import CniError
+from cni_multus.cni.errors import CniError, note_leftovers
 from cni_multus.delegate import Program, find
 from cni_multus.multus.plan import Planned
+from cni_multus.multus.records import keep_what_is_left
 from cni_multus.multus.settings import blame, pod_of
 from cni_multus.multus.status import entries
 
@@ -16,43 +17,29 @@ if TYPE_CHECKING:
     from cni_multus.cni.result import Result
     from cni_multus.multus.log import Log
     from cni_multus.multus.settings import Settings
-    from cni_multus.state.journal import Record
+    from cni_multus.state.journal import Attachment, Journal, Record
 
 
-def attach(request: Request, settings: Settings, planned: list[Planned], record: Record, log: Log) -> list[Result]:
-    """The results in the plan's order; where one fails the others are detached again, the last first.
+def attach(
+    request: Request, settings: Settings, planned: list[Planned], record: Record, journal: Journal, log: Log
+) -> list[Result]:
+    """The results in the plan's order, the record completed; where anything fails all that was done is taken back.
 
     `record` keeps only what could not be taken back then.
     """
     work = [_Work(request, settings, one) for one in planned]
-    work[0].run()
-    if work[0].error is None:
-        _run_together(work[1:])
-    failed = [one for one in work if one.error is not None]
-    if not failed:
-        for one in work:
-            log.verbose(f"attached {one.planned.ifname} to network {one.planned.name}")
-        return [one.result for one in work if one.result is not None]
-    error = failed[0].error
-    left = []
-    for one, attachment in zip(reversed(work), reversed(record.attachments), strict=True):
-        failures = one.detach() if one.result is not None else []
-        for failure in failures:
-            log.error(f"cannot take {one.planned.ifname} of network {one.planned.name} back: {failure.message}")
-        if failures or (one.error is not None and one.error.leftovers):
-            left.insert(0, attachment)
-    record.attachments = left
-    assert error is not None
-    name = failed[0].planned.name
-    raise blame(error, f'[{pod_of(request)}:{name}]: error adding container to network "{name}"')
-
-
-def statuses(planned: list[Planned], results: list[Result]) -> list[list[dict[str, object]]]:
-    """What network-status says of each attachment."""
-    return [
-        entries(one.name, result, one.ifname, primary=at == 0)
-        for at, (one, result) in enumerate(zip(planned, results, strict=True))
-    ]
+    try:
+        _run(work)
+        results = [one.attached(request, log) for one in work]
+        _complete(record, planned, results)
+        journal.write(record)
+    except BaseException as error:
+        note_leftovers(error, _take_back(work, record, journal, log))
+        raise
+    for one in planned:
+        log.verbose(f"attached {one.ifname} to network {one.name}")
+    log.status([entry for attachment in record.attachments for entry in attachment.status])
+    return results
 
 
 class _Work:
@@ -61,22 +48,47 @@ class _Work:
     def __init__(self, request: Request, settings: Settings, planned: Planned) -> None:
         self.planned = planned
         self.request = planned.request(request, settings, request.netns)
+        self.begun = False
         self.result: Result | None = None
         self.error: CniError | None = None
-        self.done = allocate_lock()
+        self._done = allocate_lock()
 
     def run(self) -> None:
+        self.begun = True
         try:
             self.result = self.planned.network.add(self.request, self.planned.capabilities)
         except CniError as error:
             self.error = error
 
     def run_aside(self) -> None:
-        self.done.acquire()
-        start_new_thread(self._run_and_tell, ())
+        self._done.acquire()
+        try:
+            start_new_thread(self._run_and_tell, ())
+        except RuntimeError:  # no more threads: one after another then
+            self._run_and_tell()
+
+    def wait(self) -> None:
+        """Until `run_aside` has ended, if it was called at all."""
+        self._done.acquire()
+
+    def attached(self, request: Request, log: Log) -> Result:
+        """The result; raises what happened instead."""
+        if self.result is not None:
+            return self.result
+        name = self.planned.name
+        unforeseen = CniError("it ended without a result", "the traceback is on standard error")
+        where = f'[{pod_of(request)}:{name}]: error adding container to network "{name}"'
+        error = blame(self.error or unforeseen, where)
+        log.error(error.message)
+        raise error
 
     def detach(self) -> list[CniError]:
-        return self.planned.network.delete(self.request, self.result, self.planned.capabilities)
+        """What failed; a network that did not come to be attached has taken itself back, as far as it could."""
+        if self.result is not None:
+            return self.planned.network.delete(self.request, self.result, self.planned.capabilities)
+        if not self.begun or (self.error is not None and not self.error.leftovers):
+            return []
+        return [self.error or CniError(f"attaching {self.planned.ifname} ended without a result")]
 
     def is_foreign(self) -> bool:
         """Whether every plugin is a program: the time it takes is another process's."""
@@ -88,19 +100,48 @@ class _Work:
         try:
             self.run()
         finally:
-            if self.result is None and self.error is None:
-                self.error = CniError(f"internal error while attaching {self.planned.ifname}")
-            self.done.release()
+            self._done.release()
 
 
-def _run_together(work: list[_Work]) -> None:
-    foreign = [one for one in work if one.is_foreign()] if len(work) > 1 else []
-    for one in foreign:
-        one.run_aside()
-    stopped = False
-    for one in work:
-        if one not in foreign and not stopped:
-            one.run()
-            stopped = one.error is not None
-    for one in foreign:
-        one.done.acquire()
+def _run(work: list[_Work]) -> None:
+    """The primary, then the others, until one of them fails."""
+    aside = [one for one in work[1:] if one.is_foreign()] if len(work) > 2 else []
+    work[0].run()
+    if work[0].error is not None:
+        return
+    try:
+        for one in aside:
+            one.run_aside()
+        for one in work[1:]:
+            if one not in aside:
+                one.run()
+                if one.error is not None:
+                    return
+    finally:
+        for one in aside:
+            one.wait()
+
+
+def _complete(record: Record, planned: list[Planned], results: list[Result]) -> None:
+    for at, (attachment, one, result) in enumerate(zip(record.attachments, planned, results, strict=True)):
+        attachment.result = result
+        attachment.status = entries(one.name, result, one.ifname, primary=at == 0)
+    record.complete = True
+
+
+def _take_back(work: list[_Work], record: Record, journal: Journal, log: Log) -> list[str]:
+    """Detach what was attached, the last first, and leave on record what cannot be; the failures."""
+    failures: list[str] = []
+    left: list[Attachment] = []
+    for one, attachment in zip(reversed(work), reversed(record.attachments), strict=True):
+        if failed := one.detach():
+            left.insert(0, attachment)
+            failures += [f"{one.planned.ifname} of network {one.planned.name}: {error.message}" for error in failed]
+    record.attachments, record.complete = left, False
+    try:
+        keep_what_is_left(journal, record)
+    except CniError as error:
+        failures.append(error.message)
+    for failure in failures:
+        log.error(f"cannot take back {failure}")
+    return failures

@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from cni_multus.state.journal import Attachment, Record
 
 
-def detach(request: Request, settings: Settings, record: Record, netns: str, log: Log) -> list[CniError]:
+def detach(request: Request, settings: Settings, record: Record, log: Log) -> list[CniError]:
     """Detach what `record` lists; it keeps the attachments that failed, and the errors are returned."""
     pairs, errors = recorded(record, settings)
     unreadable = [one for one in record.attachments if all(one is not attachment for _, attachment in pairs)]
     base = _as_added(request, record)
+    netns = record.sandbox(request.netns)
     if netns and all(_is_ours(planned, base, settings) for planned, _ in pairs):
-        errors += _remove_links(record, netns)
+        _remove_links(record, netns)
     left: list[Attachment] = []
     for planned, attachment in reversed(pairs):
         failures = planned.network.delete(
@@ -52,7 +53,7 @@ def _as_added(request: Request, record: Record) -> Request:
     """The request, for the sandbox that the record is of and with the arguments of its ADD where it brings none."""
     base = request.with_config(request.config, None)
     base.command = "DEL"
-    base.container_id, base.ifname = record.container_id, record.ifname
+    base.container_id, base.ifname, base.sandbox = record.container_id, record.ifname, record.key
     base.arguments = request.arguments or record.arguments
     return base
 
@@ -63,21 +64,18 @@ def _is_ours(planned: Planned, base: Request, settings: Settings) -> bool:
     if len(plugins) == 1:
         return True
     try:
-        return not any(
-            isinstance(find(plugin.text("type"), settings.search_path(base)), Program) for plugin in plugins
-        )
+        return not any(isinstance(find(plugin.text("type"), settings.search_path(base)), Program) for plugin in plugins)
     except CniError:
         return False
 
 
-def _remove_links(record: Record, netns: str) -> list[CniError]:
+def _remove_links(record: Record, netns: str) -> None:
     """All our links of a sandbox with one message: each one alone would cost an RCU barrier of 15 ms."""
     container = Namespace.find(netns)
     if container is None:
-        return []
+        return
     with container:
         try:
-            remove_group(container, group_of(record.container_id))
-        except CniError as error:
-            return [error]
-    return []
+            remove_group(container, group_of(record.key))
+        except CniError:
+            return  # then each network's plugin takes its own away, and says what keeps it from that

@@ -5,88 +5,121 @@ from __future__ import annotations
 import os
 
 from cni_multus.cni.config import Section
-from cni_multus.cni.errors import CniError
-from cni_multus.multus import takeover
+from cni_multus.cni.document import print_compact
+from cni_multus.cni.errors import CniError, TryAgainLater
+from cni_multus.multus import records, takeover
 from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.log import Log
 from cni_multus.multus.plan import Planned, configured, recorded
-from cni_multus.network import Network
+from cni_multus.multus.records import Turn
 from cni_multus.state import libcni_cache
-from cni_multus.state.files import Lock
-from cni_multus.state.journal import Journal, Record
+from cni_multus.state.journal import Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.request import Request
     from cni_multus.multus.settings import Settings
+    from cni_multus.network import Network
+    from cni_multus.state.journal import Record
 
 
 def collect(request: Request, settings: Settings) -> None:
     """Detach what the runtime does not know any more, then let each network sweep; raises at the end."""
-    valid = request.valid_attachments()
-    log = Log(settings, "GC")
-    journal = Journal(settings.cni_dir)
-    errors: list[CniError] = []
-    networks = {network.name: network for network in configured(settings)}
-    interfaces = set(valid)
-    for record in _all_records(request, settings, journal, valid):
-        for planned, attachment in recorded(record, settings)[0]:
-            networks.setdefault(planned.name, planned.network)
-            if (record.container_id, record.ifname) in valid:
-                interfaces.add((record.container_id, attachment.ifname))
-        if (record.container_id, record.ifname) not in valid:
-            errors += _drop(request, settings, journal, record, log)
-    members = [{"containerID": container_id, "ifname": ifname} for container_id, ifname in sorted(interfaces)]
-    for network in networks.values():
-        errors += _sweep(request, settings, network, members)
-    if errors:
-        raise joined(errors)
+    collection = _Collection(request, settings)
+    for container_id, ifname in collection.sandboxes():
+        collection.visit(container_id, ifname)
+    collection.sweep()
+    if collection.errors:
+        raise joined(collection.errors)
 
 
-def _all_records(
-    request: Request, settings: Settings, journal: Journal, valid: set[tuple[str, str]]
-) -> list[Record]:
-    """Ours, and what the Go Multus left: its files name the container, and the runtime's list the interface."""
-    records = journal.records()
-    ours = {record.container_id for record in records}
-    primaries = dict(valid)
-    for container_id in _foreign_containers(settings):
-        if container_id in ours:
-            continue
-        asked = request.with_config(request.config, None)
-        asked.container_id = container_id
-        asked.ifname = primaries.get(container_id, "eth0")
-        record = takeover.find_record(settings.cni_dir, asked)
-        if record is not None:
-            records.append(record)
-    return records
+class _Collection:
+    """One GC: the networks that anything was attached to, the interfaces that must stay, and what went wrong."""
+
+    def __init__(self, request: Request, settings: Settings) -> None:
+        self.request = request
+        self.settings = settings
+        self.valid = request.valid_attachments()
+        self.journal = Journal(settings.cni_dir)
+        self.log = Log(settings, "GC")
+        self.interfaces = set(self.valid)
+        self.unsure = False
+        networks, self.errors = configured(settings)
+        self.networks = {_key(network): network for network in networks.values()}
+
+    def sandboxes(self) -> list[tuple[str, str]]:
+        """Ours, and those that the Go Multus left: its files name containers, the runtime's list their interfaces."""
+        ours = self.journal.keys()
+        known = {container_id for container_id, _ in ours}
+        primaries = dict(self.valid)
+        foreign = _foreign_containers(self.settings) - known
+        return ours + [(container_id, primaries.get(container_id, "eth0")) for container_id in sorted(foreign)]
+
+    def visit(self, container_id: str, ifname: str) -> None:
+        """Note what a valid sandbox has, drop one that is not; one that a request is just working on stays."""
+        asked = self.request.with_config(self.request.config, None)
+        asked.container_id, asked.ifname = container_id, ifname
+        is_valid = (container_id, ifname) in self.valid
+        try:
+            if not is_valid and self._is_dropped(asked):
+                return
+            if found := records.find(asked, self.settings, self.journal):
+                self._note(found.record)
+        except CniError as error:
+            self.errors.append(error)
+            self.unsure |= is_valid
+
+    def sweep(self) -> None:
+        """Let every network remove what belongs to no interface that stays, if those are all known."""
+        if self.unsure:
+            return
+        members: list[dict[str, object]] = [
+            {"containerID": container_id, "ifname": ifname} for container_id, ifname in sorted(self.interfaces)
+        ]
+        for network in self.networks.values():
+            request = Planned(network, "", Section({})).request(self.request, self.settings, "")
+            self.errors += network.collect_garbage(request, members)
+
+    def _is_dropped(self, asked: Request) -> bool:
+        try:
+            with Turn(self.journal, asked.container_id, asked.ifname, wait=1.0):
+                self._drop(asked)
+        except TryAgainLater:
+            return False
+        return True
+
+    def _drop(self, asked: Request) -> None:
+        found = records.find(asked, self.settings, self.journal)
+        if found is None:
+            return
+        record = found.record
+        self._note(record, stays=False)
+        errors = detach(asked, self.settings, record, self.log)
+        self.errors += errors
+        if errors:
+            # What still has its link keeps its address.
+            record.failed = True
+            self._note(record)
+            records.keep_what_is_left(self.journal, record)
+        else:
+            records.forget(record, self.settings, self.journal)
+
+    def _note(self, record: Record, *, stays: bool = True) -> None:
+        for planned, _ in recorded(record, self.settings)[0]:
+            self.networks.setdefault(_key(planned.network), planned.network)
+        if stays:
+            self.interfaces.update((record.container_id, attachment.ifname) for attachment in record.attachments)
 
 
-def _foreign_containers(settings: Settings) -> list[str]:
+def _foreign_containers(settings: Settings) -> set[str]:
     cached = {entry.container_id for entry in libcni_cache.entries(takeover.results(settings.cni_dir))}
     try:
         with os.scandir(settings.cni_dir) as entries:
-            return sorted(cached | {entry.name for entry in entries if entry.is_file(follow_symlinks=False)})
+            return cached | {entry.name for entry in entries if entry.is_file(follow_symlinks=False)}
     except OSError:
-        return sorted(cached)
+        return cached
 
 
-def _drop(request: Request, settings: Settings, journal: Journal, record: Record, log: Log) -> list[CniError]:
-    lock = os.path.join(settings.cni_dir, "locks", record.container_id)
-    try:
-        with Lock(lock, f"another request for container {record.container_id}", wait=1.0):
-            errors = detach(request, settings, record, record.living_netns(), log)
-            if errors:
-                journal.write(record)
-                return errors
-            journal.remove(record.container_id, record.ifname)
-            takeover.forget(settings.cni_dir, record.container_id)
-    except CniError as error:
-        return [error]
-    return []
-
-
-def _sweep(request: Request, settings: Settings, network: Network, members: list[dict[str, object]]) -> list[CniError]:
-    planned = Planned(network, "", Section({}))
-    network.timeout = settings.delegate_timeout
-    return network.collect_garbage(planned.request(request, settings, ""), members)
+def _key(network: Network) -> bytes:
+    """Networks of one name may differ in where their addresses are kept."""
+    return print_compact([network.name, network.version, network.raw])

@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from cni_multus.multus.settings import Settings
     from cni_multus.state.journal import Attachment, Record
 
-OF_ONE_ATTACHMENT = ("portMappings", "bandwidth", "ips", "ipRanges", "mac", "infinibandGUID", "deviceID", "CNIDeviceInfoFile")
+OF_ONE_ATTACHMENT = (
+    "portMappings",
+    "bandwidth",
+    "ips",
+    "ipRanges",
+    "mac",
+    "infinibandGUID",
+    "deviceID",
+    "CNIDeviceInfoFile",
+)
 """Capabilities that the runtime means for the pod's own interface: a secondary network never gets them."""
+
+ARGUMENTS_OF_ONE = ("IP", "GATEWAY", "MAC")
+"""The same of CNI_ARGS."""
 
 
 class Planned:
@@ -42,44 +54,61 @@ class Planned:
         return Planned(network, attachment.ifname, Section(attachment.capabilities, "runtimeConfig"))
 
     def request(self, base: Request, settings: Settings, netns: str) -> Request:
-        """The request that its plugins get."""
+        """The request that its plugins get; `base` is the runtime's, about the primary."""
         request = base.with_config(Section(self.network.raw), None)
         request.ifname = self.ifname
         request.netns = netns
-        request.arguments = {"IgnoreUnknown": "1", **base.arguments}
+        secondary = self.ifname != base.ifname
+        request.arguments = {
+            "IgnoreUnknown": "1",
+            **{key: value for key, value in base.arguments.items() if not (secondary and key in ARGUMENTS_OF_ONE)},
+        }
         request.path = settings.search_path(base)
         return request
 
 
 def decide(request: Request, settings: Settings) -> list[Planned]:
     """The networks of the configuration, the primary first; raises for whatever is wrong with any of them."""
-    networks = configured(settings)
-    runtime = request.config.section("runtimeConfig")
-    shared = Section({key: value for key, value in runtime.raw.items() if key not in OF_ONE_ATTACHMENT}, runtime.path)
-    planned = []
-    for at, network in enumerate(networks):
-        ifname = f"net{at}" if at else request.ifname
-        planned.append(Planned(network, ifname, shared if at else runtime))
+    networks, errors = configured(settings)
+    if errors:
+        raise errors[0]
+    planned = _named(request, settings, networks)
     _refuse_duplicates(planned)
+    return planned
+
+
+def guess(request: Request, settings: Settings) -> list[Planned]:
+    """What the configuration would attach, as far as it can be read: for a sandbox whose record cannot."""
+    return _named(request, settings, configured(settings)[0])
+
+
+def require_programs(planned: list[Planned], request: Request, settings: Settings) -> None:
+    """Raise where a plugin is neither bundled nor a program in the search path."""
     path = settings.search_path(request)
     for one in planned:
         for plugin in one.network.plugins:
             find(plugin.text("type"), path, plugin.where("type"))
-    return planned
 
 
-def configured(settings: Settings) -> list[Network]:
-    """The networks that 00-multus.conf names."""
-    delegates = settings.config.sections("delegates")
-    if not delegates:
-        raise InvalidNetworkConfig("delegates: at least one delegate/clusterNetwork is needed, and there is none")
-    version = settings.config.text("cniVersion")
-    networks = []
-    for section in delegates:
-        network = Network(section, version=version)
-        network.timeout = settings.delegate_timeout
-        networks.append(network)
-    return networks
+def configured(settings: Settings) -> tuple[dict[int, Network], list[CniError]]:
+    """The networks that 00-multus.conf names, by their position, and what is wrong with the others."""
+    networks: dict[int, Network] = {}
+    errors: list[CniError] = []
+    try:
+        version = settings.config.text("cniVersion")
+        sections = settings.config.sections("delegates")
+    except CniError as error:
+        return networks, [error]
+    if not sections:
+        errors.append(
+            InvalidNetworkConfig("delegates: at least one delegate/clusterNetwork is needed, and there is none")
+        )
+    for at, section in enumerate(sections):
+        try:
+            networks[at] = _network(section, version, settings)
+        except CniError as error:
+            errors.append(error)
+    return networks, errors
 
 
 def refuse_taken_names(planned: list[Planned], netns: str) -> None:
@@ -87,7 +116,9 @@ def refuse_taken_names(planned: list[Planned], netns: str) -> None:
     with Namespace.open(netns) as container:
         for one in planned:
             if find_link(container, one.ifname) is not None:
-                raise InvalidEnvironment(f"{netns} has an interface {one.ifname} already, which network {one.name} would make")
+                raise InvalidEnvironment(
+                    f"{netns} has an interface {one.ifname} already, which network {one.name} would make"
+                )
 
 
 def recorded(record: Record, settings: Settings) -> tuple[list[tuple[Planned, Attachment]], list[CniError]]:
@@ -101,9 +132,29 @@ def recorded(record: Record, settings: Settings) -> tuple[list[tuple[Planned, At
     return found, errors
 
 
+def _network(section: Section, version: str, settings: Settings) -> Network:
+    network = Network(section, version=version)
+    network.timeout = settings.delegate_timeout
+    for plugin in network.plugins:
+        if plugin.text("type") == "multus":
+            raise plugin.wrong("type", "multus cannot be a delegate of itself")
+    return network
+
+
+def _named(request: Request, settings: Settings, networks: dict[int, Network]) -> list[Planned]:
+    runtime = settings.config.section("runtimeConfig")
+    shared = {key: value for key, value in runtime.raw.items() if key not in OF_ONE_ATTACHMENT}
+    return [
+        Planned(network, f"net{at}", Section(shared, runtime.path)) if at else Planned(network, request.ifname, runtime)
+        for at, network in networks.items()
+    ]
+
+
 def _refuse_duplicates(planned: list[Planned]) -> None:
     seen: dict[str, str] = {}
     for one in planned:
         if one.ifname in seen:
-            raise InvalidEnvironment(f"CNI_IFNAME {one.ifname}: networks {seen[one.ifname]} and {one.name} would both make it")
+            raise InvalidEnvironment(
+                f"CNI_IFNAME {one.ifname}: networks {seen[one.ifname]} and {one.name} would both make it"
+            )
         seen[one.ifname] = one.name

@@ -57,25 +57,38 @@ class Settings:
 class _Tolerant(Section):
     """A section whose wrong values count as absent."""
 
-    def value(self, key: str) -> object:
-        found = super().value(key)
-        expected = _TYPES.get(key)
-        return found if expected is None or isinstance(found, expected) else None
+    def text(self, key: str, default: str = "") -> str:
+        try:
+            return super().text(key, default)
+        except CniError:
+            return default
 
+    def flag(self, key: str, default: bool = False) -> bool:
+        try:
+            return super().flag(key, default)
+        except CniError:
+            return default
 
-_TYPES: dict[str, type] = {
-    **dict.fromkeys(("cniDir", "binDir", "confDir", "logFile", "logLevel", "readinessindicatorfile"), str),
-    **dict.fromkeys(("logToStderr", "retryDeleteOnError"), bool),
-    "delegateTimeout": int,
-    "logOptions": dict,
-}
+    def number(self, key: str, default: int = 0, *, low: int = 0, high: int = 0xFFFFFFFF) -> int:
+        try:
+            return super().number(key, default, low=low, high=high)
+        except CniError:
+            return default
+
+    def section(self, key: str) -> Section:
+        try:
+            return _Tolerant(super().section(key).raw, self.where(key))
+        except CniError:
+            return _Tolerant({}, self.where(key))
 
 
 def _directory(config: Section, key: str, default: str) -> str:
     path = config.text(key) or default
-    if not os.path.isabs(path):
-        raise config.wrong(key, f"{path!r} is not an absolute path")
-    return os.path.normpath(path)
+    if os.path.isabs(path):
+        return os.path.normpath(path)
+    if isinstance(config, _Tolerant):
+        return default
+    raise config.wrong(key, f"{path!r} is not an absolute path")
 
 
 def pod_of(request: Request) -> str:

@@ -36,9 +36,7 @@ def _default(result: Result, sandboxed: list[int]) -> int:
 def _addresses(result: Result, at: int | None, last: bool = True) -> list[str]:
     """The addresses of an interface; those that belong to none are told with the last one."""
     return [
-        str(ip.address.ip)
-        for ip in result.ips
-        if at is None or ip.interface == at or (ip.interface is None and last)
+        str(ip.address.ip) for ip in result.ips if at is None or ip.interface == at or (ip.interface is None and last)
     ]
 
 

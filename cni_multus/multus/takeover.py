@@ -28,7 +28,9 @@ def find_record(cni_dir: str, request: Request) -> Record | None:
     """The record that a Go Multus's files amount to, None where it left none (or none that can be read)."""
     path = os.path.join(cni_dir, request.container_id)
     data = read(path)
-    cached = {entry.ifname: entry for entry in libcni_cache.entries(results(cni_dir), container_id=request.container_id)}
+    cached = {
+        entry.ifname: entry for entry in libcni_cache.entries(results(cni_dir), container_id=request.container_id)
+    }
     if data is None and not cached:
         return None
     record = Record(request.container_id, request.ifname, request.netns, request.arguments)

@@ -6,15 +6,18 @@ import os
 import time
 
 from cni_multus.cni.config import Section
-from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, IoFailure, NotAvailable, TryAgainLater
+from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, NotAvailable, TryAgainLater
 from cni_multus.cni.verbs import Plugin
-from cni_multus.multus.attach import attach, statuses
+from cni_multus.linux.links import find_link
+from cni_multus.linux.netns import Namespace
+from cni_multus.multus import records
+from cni_multus.multus.attach import attach
 from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.log import Log
-from cni_multus.multus.plan import Planned, configured, decide, recorded, refuse_taken_names
+from cni_multus.multus.plan import Planned, configured, decide, recorded, refuse_taken_names, require_programs
+from cni_multus.multus.records import Found, Turn
 from cni_multus.multus.settings import Settings, blame, pod_of
-from cni_multus.state.files import Lock, make_directory
-from cni_multus.state.journal import Attachment, Journal, Record
+from cni_multus.state.journal import Journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
     from cni_multus.cni.result import Result
 
 READINESS_WAIT = 45.0
-TURN_WAIT = 60.0
-"""Seconds that a request waits for another one of the same container."""
 
 
 class Multus(Plugin):
@@ -34,47 +35,27 @@ class Multus(Plugin):
         log = Log(settings, pod_of(request))
         planned = decide(request, settings)
         _await_readiness(settings)
+        require_programs(planned, request, settings)
         journal = Journal(settings.cni_dir)
-        with _turn(settings, request.container_id):
-            self._clear_remains(request, settings, journal, log)
+        with Turn(journal, request.container_id, request.ifname):
+            _clear_remains(request, settings, journal, log)
             refuse_taken_names(planned, request.netns)
-            record = _record(request, planned)
+            record = records.new(request, planned)
             journal.write(record)
-            try:
-                results = attach(request, settings, planned, record, log)
-            except CniError as error:
-                log.error(error.message)
-                _keep_what_is_left(journal, record)
-                raise
-            for attachment, result, status in zip(record.attachments, results, statuses(planned, results), strict=True):
-                attachment.result, attachment.status = result, status
-            record.complete = True
-            journal.write(record)
-        log.verbose(f"network-status: {_printed(record)}")
-        return results[0]
+            return attach(request, settings, planned, record, journal, log)[0]
 
     def delete(self, request: Request) -> None:
         settings = Settings(request)
-        if not os.path.isdir(settings.cni_dir):
+        journal = Journal(settings.cni_dir)
+        if not records.any_trace(request, settings, journal):
             return
-        turn = _turn_if_possible(settings, request.container_id)
-        try:
-            self._delete(request, settings)
-            if turn is not None:
-                turn.remove()
-        finally:
-            if turn is not None:
-                turn.__exit__(None, None, None)
+        with Turn(journal, request.container_id, request.ifname, needed=False):
+            _delete(request, settings, journal, Log(settings, pod_of(request)))
 
     def check(self, request: Request) -> None:
         settings = Settings(request)
-        log = Log(settings, pod_of(request))
-        record, _ = self._find(request, settings, Journal(settings.cni_dir), log)
-        if record is None:
-            raise CheckFailed(f"there is no record of an ADD of {request.container_id} {request.ifname} in {settings.cni_dir}")
-        if not record.complete:
-            raise CheckFailed(f"the ADD of {request.container_id} {request.ifname} was never completed")
-        pairs, errors = recorded(record, settings)
+        found = records.find(request, settings, Journal(settings.cni_dir))
+        pairs, errors = recorded(_attached(found, request, settings).record, settings)
         for planned, attachment in pairs:
             try:
                 planned.network.check(
@@ -88,116 +69,83 @@ class Multus(Plugin):
     def status(self, request: Request) -> None:
         settings = Settings(request)
         if settings.readiness_file and not os.path.exists(settings.readiness_file):
-            raise NotAvailable(f"readinessindicatorfile: {settings.readiness_file} is not there: the primary CNI is not ready")
-        try:
-            make_directory(settings.cni_dir, 0o700)
-        except CniError as error:
-            raise NotAvailable(f"cniDir: {error.message}") from error
-        for network in configured(settings):
-            planned = Planned(network, "", Section({}))
-            network.status(planned.request(request, settings, ""))
+            raise NotAvailable(
+                f"readinessindicatorfile: {settings.readiness_file} is not there: the primary CNI is not ready"
+            )
+        _refuse_unwritable(settings.cni_dir)
+        networks, errors = configured(settings)
+        if errors:
+            raise errors[0]
+        for network in networks.values():
+            network.status(Planned(network, "", Section({})).request(request, settings, ""))
 
     def collect_garbage(self, request: Request) -> None:
         from cni_multus.multus.garbage import collect
 
         collect(request, Settings(request))
 
-    def _delete(self, request: Request, settings: Settings) -> None:
-        log = Log(settings, pod_of(request))
-        journal = Journal(settings.cni_dir)
-        record, foreign = self._find(request, settings, journal, log)
-        if record is None:
-            return
-        before = record.failed
-        errors = detach(request, settings, record, request.netns or record.living_netns(), log)
-        if not errors:
-            journal.remove(record.container_id, record.ifname)
-            if foreign:
-                from cni_multus.multus import takeover
 
-                takeover.forget(settings.cni_dir, request.container_id)
-            return
-        record.failed = True
-        try:
-            _keep_what_is_left(journal, record)
-        except CniError as error:
-            errors.append(error)
-        # A plugin that can never be deleted again must not keep a pod for ever: what is left stays on record
-        # for GC, and the runtime hears of it once, or every time where it asks for that.
-        if settings.retry_delete or not before:
-            raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
-
-    def _clear_remains(self, request: Request, settings: Settings, journal: Journal, log: Log) -> None:
-        """An ADD that was killed half-way left a record: take that back before anything new is made."""
-        record, _ = self._find(request, settings, journal, log)
-        if record is None:
-            return
-        if record.complete and not record.failed:
-            raise InvalidEnvironment(
-                f"{request.container_id} {request.ifname} is attached already: a DEL must come before the next ADD"
-            )
-        errors = detach(request, settings, record, request.netns, log)
-        if errors:
-            _keep_what_is_left(journal, record)
-            raise blame(joined(errors), f"Multus: [{pod_of(request)}]: cannot clear what an earlier ADD left")
-        journal.remove(record.container_id, record.ifname)
-
-    def _find(self, request: Request, settings: Settings, journal: Journal, log: Log) -> tuple[Record | None, bool]:
-        """The sandbox's record, and whether it is the Go Multus's."""
-        try:
-            record = journal.find(request.container_id, request.ifname)
-        except CniError as error:
-            log.error(error.message)
-            record = self._best_guess(request, settings)
-        if record is not None:
-            return record, False
-        if not _go_multus_was_here(settings.cni_dir, request.container_id):
-            return None, False
-        from cni_multus.multus import takeover
-
-        record = takeover.find_record(settings.cni_dir, request)
-        return record, record is not None
-
-    def _best_guess(self, request: Request, settings: Settings) -> Record | None:
-        """A damaged record: what the configuration would attach is what it most likely listed."""
-        try:
-            return _record(request, decide(request, settings))
-        except CniError:
-            return None
-
-
-def _go_multus_was_here(cni_dir: str, container_id: str) -> bool:
-    return os.path.lexists(os.path.join(cni_dir, container_id)) or os.path.isdir(os.path.join(cni_dir, "results"))
-
-
-def _record(request: Request, planned: list[Planned]) -> Record:
-    record = Record(request.container_id, request.ifname, request.netns, request.arguments)
-    record.attachments = [
-        Attachment(one.network.raw, one.network.version, one.ifname, one.capabilities.raw) for one in planned
-    ]
-    return record
-
-
-def _keep_what_is_left(journal: Journal, record: Record) -> None:
-    if record.attachments:
-        journal.write(record)
-    else:
-        journal.remove(record.container_id, record.ifname)
-
-
-def _turn(settings: Settings, container_id: str) -> Lock:
-    """Requests of one container one after another; those of different containers do not meet."""
-    directory = os.path.join(settings.cni_dir, "locks")
-    make_directory(directory, 0o700)
-    return Lock(os.path.join(directory, container_id), f"another request for container {container_id}", wait=TURN_WAIT)
-
-
-def _turn_if_possible(settings: Settings, container_id: str) -> Lock | None:
-    """For DEL: on a disk that is full or read-only no lock can be made, but links and addresses can still go."""
+def _delete(request: Request, settings: Settings, journal: Journal, log: Log) -> None:
+    found = records.find(request, settings, journal)
+    if found is None:
+        return
+    if found.damage is not None:
+        log.error(f"detaching what the configuration names: {found.damage.message}")
+    record = found.record
+    told, before = record.failed, len(record.attachments)
+    errors = detach(request, settings, record, log)
     try:
-        return _turn(settings, container_id).__enter__()
-    except IoFailure:
-        return None
+        if errors:
+            record.failed = True
+            if not told or len(record.attachments) < before:
+                records.keep_what_is_left(journal, record)
+        else:
+            records.forget(record, settings, journal)
+    except CniError as error:
+        errors.append(error)
+    # A plugin that can never be deleted again must not keep a pod for ever: what is left stays on record
+    # for GC, and the runtime hears of it once, or every time where it asks for that.
+    if errors and (settings.retry_delete or not told):
+        raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
+
+
+def _clear_remains(request: Request, settings: Settings, journal: Journal, log: Log) -> None:
+    """Take back what an earlier ADD left that was killed, or that was of an earlier boot, before anything is made."""
+    found = records.find(request, settings, journal)
+    if found is None:
+        return
+    if _is_attached(found, request):
+        raise InvalidEnvironment(
+            f"{request.container_id} {request.ifname} is attached already: a DEL must come before the next ADD"
+        )
+    record = found.record
+    errors = detach(request, settings, record, log)
+    if errors:
+        records.keep_what_is_left(journal, record)
+        raise blame(joined(errors), f"Multus: [{pod_of(request)}]: cannot clear what an earlier ADD left")
+    records.forget(record, settings, journal)
+
+
+def _is_attached(found: Found, request: Request) -> bool:
+    record = found.record
+    if not found.foreign:
+        return found.damage is None and record.complete and not record.failed and record.is_of(request.netns)
+    with Namespace.open(request.netns) as container:
+        return any(find_link(container, attachment.ifname) for attachment in record.attachments)
+
+
+def _attached(found: Found | None, request: Request, settings: Settings) -> Found:
+    """The record of a sandbox that is attached; raises CheckFailed where it is not."""
+    who = f"{request.container_id} {request.ifname}"
+    if found is None:
+        raise CheckFailed(f"there is no record of an ADD of {who} in {settings.cni_dir}")
+    if found.damage is not None:
+        raise CheckFailed(f"the record of {who} cannot be read: {found.damage.message}", found.damage.details)
+    if not found.record.complete:
+        raise CheckFailed(f"the ADD of {who} was never completed")
+    if found.record.failed:
+        raise CheckFailed(f"a DEL of {who} was begun and has not ended")
+    return found
 
 
 def _await_readiness(settings: Settings) -> None:
@@ -211,7 +159,8 @@ def _await_readiness(settings: Settings) -> None:
         time.sleep(0.1)
 
 
-def _printed(record: Record) -> str:
-    from cni_multus.cni.document import print_compact
+def _refuse_unwritable(cni_dir: str) -> None:
+    from cni_multus.state.readiness import why_not_writable
 
-    return print_compact([entry for attachment in record.attachments for entry in attachment.status]).decode()
+    if why := why_not_writable(cni_dir):
+        raise NotAvailable(f"cniDir: no record could be written in {cni_dir}: {why}")

@@ -172,8 +172,14 @@ class Journal:
         files.append(self.path(record.container_id, record.ifname), line, durable=True)
 
     def remove(self, container_id: str, ifname: str) -> None:
-        """Forget a sandbox."""
-        files.remove(self.path(container_id, ifname))
+        """Forget a sandbox; the file itself, which then holds nothing, goes with the lock that it is."""
+        path = self.path(container_id, ifname)
+        try:
+            os.close(os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise files.failure(error, f"empty {path}") from error
 
     def keys(self) -> list[tuple[str, str]]:
         """(container ID, interface) of every record."""
@@ -190,16 +196,10 @@ def _read(path: str) -> Record | None:
         if body and checksum == b"%08x" % crc32(body):
             document = Section(parse_object(body, path), "record")
             if document.number("format") != FORMAT:
-                raise DecodingFailure(f"{path} is of format {document.number('format')}, and this program reads {FORMAT}")
+                spoken = document.number("format")
+                raise DecodingFailure(f"{path} is of format {spoken}, and this program reads {FORMAT}")
             return Record.parse(document)
     raise DecodingFailure(f"{path} holds no record that is whole")
-
-
-def _modified(path: str) -> float:
-    try:
-        return os.lstat(path).st_mtime
-    except OSError:
-        return time.time()
 
 
 def _identity(netns: str) -> str:
