@@ -59,7 +59,7 @@ class _Call:
     def version(self) -> str:
         """The configuration's version where it is known and one of ours."""
         try:
-            said = self.request.version if self.request else NEWEST
+            said = self.request.version if self.request and self.request.config.raw else NEWEST
         except CniError:
             return NEWEST
         return said if said in SUPPORTED else NEWEST

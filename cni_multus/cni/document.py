@@ -54,6 +54,7 @@ except (ImportError, AttributeError, TypeError):  # another interpreter, or a ne
     _scan = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).scan_once  # type: ignore[attr-defined]
 
 _SPACE = " \t\r\n"
+BOM = "\ufeff"
 
 
 def parse(data: bytes, what: str) -> object:
@@ -70,6 +71,8 @@ def parse(data: bytes, what: str) -> object:
     try:
         value, end = _scan_from(text, start)
     except StopIteration as stop:
+        if text.startswith(BOM):
+            raise DecodingFailure(f"{what} is not JSON: it starts with a byte order mark") from None
         raise DecodingFailure(f"{what} is not JSON: {_position(text, stop.value)}: a value is missing") from None
     except RecursionError:
         raise DecodingFailure(f"{what} is nested deeper than {DEEPEST} levels") from None

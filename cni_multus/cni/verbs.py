@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class Plugin:
     """A plugin: `add` and `delete` are its work; CHECK, STATUS and GC find nothing to do unless it says so."""
 
-    versions = SUPPORTED
+    versions: tuple[str, ...] = SUPPORTED
     """The cniVersions it speaks."""
 
     def add(self, request: Request) -> Result:

@@ -6,15 +6,19 @@ import json
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from cni_multus.cni.config import Section
 from cni_multus.cni.conversation import hold
 from cni_multus.cni.result import Result
 from cni_multus.cni.verbs import Plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from io import FileIO
     from typing import BinaryIO
 
     from cni_multus.cni.request import Request
+
+    Readable = BinaryIO | FileIO
 
 
 class Recorder(Plugin):
@@ -58,21 +62,23 @@ class Conversation:
         self,
         plugin: Plugin | Callable[[], Plugin],
         environment: Mapping[str, str],
-        stdin: bytes | BinaryIO,
+        stdin: bytes | Readable,
         stdout: BytesIO | None = None,
+        stderr: BytesIO | None = None,
     ) -> None:
-        self.streams = BytesIO(), stdout or BytesIO(), BytesIO()
+        self._stdout = stdout or BytesIO()
+        self._stderr = stderr or BytesIO()
         source = BytesIO(stdin) if isinstance(stdin, bytes) else stdin
         load = (lambda: plugin) if isinstance(plugin, Plugin) else plugin
-        self.status = hold(load, environment, source, self.streams[1], self.streams[2])
+        self.status = hold(load, environment, source, self._stdout, self._stderr)
 
     @property
     def stdout(self) -> bytes:
-        return self.streams[1].getvalue()
+        return self._stdout.getvalue()
 
     @property
     def stderr(self) -> str:
-        return self.streams[2].getvalue().decode()
+        return self._stderr.getvalue().decode()
 
     @property
     def answer(self) -> dict[str, Any]:
@@ -87,3 +93,16 @@ class Conversation:
         assert self.answer["code"] == code, self.answer
         assert {"cniVersion", "code", "msg"} <= set(self.answer) <= {"cniVersion", "code", "msg", "details"}
         return str(self.answer["msg"])
+
+
+VERBS = ["ADD", "DEL", "CHECK", "GC", "STATUS"]
+ENVIRONMENT = {"CNI_CONTAINERID": "pod-1", "CNI_NETNS": "/run/netns/pod", "CNI_IFNAME": "eth0"}
+CONFIG: dict[str, Any] = {"cniVersion": "1.1.0", "name": "net", "type": "recorder"}
+RESULT = Result.parse(Section({"ips": [{"address": "10.0.0.2/24"}]}), "1.1.0")
+
+
+def say(plugin: Plugin, command: str = "ADD", stdin: bytes | Readable | None = None, **keys: Any) -> Conversation:
+    """One complete call; `keys` change the configuration."""
+    if stdin is None:
+        stdin = json.dumps({**CONFIG, **keys}).encode()
+    return Conversation(plugin, {"CNI_COMMAND": command, **ENVIRONMENT}, stdin)

@@ -1,0 +1,22 @@
+"""What the protocol's tests share: a stream that cannot be read, and no deadline for generated examples."""
+
+import os
+from collections.abc import Iterator
+from io import FileIO
+
+import pytest
+from hypothesis import settings
+
+# How long one example takes depends on what else the machine does.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
+
+
+@pytest.fixture
+def unreadable() -> Iterator[FileIO]:
+    """A descriptor that can only be written to."""
+    reader, writer = os.pipe()
+    with FileIO(writer, "rb", closefd=False) as stream:
+        yield stream
+    os.close(reader)
+    os.close(writer)
