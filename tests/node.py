@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cni_multus.cni.conversation import hold
 from cni_multus.linux.addresses import list_addresses
@@ -16,12 +15,20 @@ from cni_multus.linux.links import add_veth, change_link, list_links
 from cni_multus.linux.netns import Namespace, setns
 from cni_multus.registry import load
 from cni_multus.state.journal import Journal
+from tests.conftest import LIBC, checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from cni_multus.cni.verbs import Plugin
     from cni_multus.state.journal import Record
+
+T = TypeVar("T")
+
+CLONE_NEWNS = 0x20000
+MS_REC = 0x4000
+MS_PRIVATE = 1 << 18
 
 UPLINK = "up0"
 """The node's link that macvlan networks stand on."""
@@ -192,21 +199,12 @@ class Node:
 
     def run(self, work: Callable[[], int]) -> int:
         """What `work` returns in a thread that is on this node."""
-        outcome: list[int | BaseException] = []
 
-        def enter() -> None:
-            try:
-                setns(self.host.fd)
-                outcome.append(work())
-            except BaseException as error:  # noqa: BLE001 - it is raised below, where the test sees it
-                outcome.append(error)
+        def enter() -> int:
+            setns(self.host.fd)
+            return work()
 
-        thread = threading.Thread(target=enter)
-        thread.start()
-        thread.join()
-        if isinstance(outcome[0], BaseException):
-            raise outcome[0]
-        return outcome[0]
+        return in_thread(enter)
 
     def links(self) -> dict[str, str]:
         """The name and kind of every link of the node but `lo` and the uplink's pair."""
@@ -253,6 +251,23 @@ class Node:
             **{pod.netns: pod.links() for pod in pods},
         }
         return {what: some for what, some in found.items() if some}
+
+
+def in_thread(work: Callable[[], T]) -> T:
+    """What `work` returns, or raises, in a thread of its own."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
+
+
+def in_private_mounts(work: Callable[[], T]) -> T:
+    """The same where nobody else sees what is mounted; it is gone with the thread."""
+
+    def enter() -> T:
+        checked(LIBC.unshare(CLONE_NEWNS))
+        checked(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+        return work()
+
+    return in_thread(enter)
 
 
 def links(netns: str) -> dict[str, str]:

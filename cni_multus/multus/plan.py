@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, InvalidEnvironment, InvalidNetworkConfig
-from cni_multus.delegate import find
+from cni_multus.delegate import Program, find
 from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.network import Network
@@ -83,11 +83,16 @@ def guess(request: Request, settings: Settings) -> list[Planned]:
 
 
 def require_programs(planned: list[Planned], request: Request, settings: Settings) -> None:
-    """Raise where a plugin is neither bundled nor a program in the search path."""
+    """Raise where a plugin, or the IPAM of one of ours, is neither bundled nor a program in the search path."""
     path = settings.search_path(request)
     for one in planned:
         for plugin in one.network.plugins:
-            find(plugin.text("type"), path, plugin.where("type"))
+            found = find(plugin.text("type"), path, plugin.where("type"))
+            if isinstance(found, Program) or not plugin.has("ipam"):
+                continue
+            ipam = plugin.section("ipam")
+            if kind := ipam.text("type"):
+                find(kind, path, ipam.where("type"))
 
 
 def configured(settings: Settings) -> tuple[dict[int, Network], list[CniError]]:

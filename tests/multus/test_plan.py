@@ -75,6 +75,13 @@ def test_a_program_that_is_missing_is_told_before_anything_is_touched(node: Node
     assert untouched(node, pod)
 
 
+def test_an_ipam_that_is_missing_is_told_before_anything_is_touched(node: Node, pod: Pod) -> None:
+    config = node.config(node.bridge(), node.macvlan("red", ipam={"type": "whatever"}))
+    message = node.call("ADD", config, pod).failed(101)
+    assert message.startswith("delegates[1].ipam.type: there is no program 'whatever'")
+    assert untouched(node, pod)
+
+
 def test_an_interface_that_exists_is_refused_before_the_first_attachment(node: Node, pod: Pod) -> None:
     subprocess.run(["nsenter", f"--net={pod.netns}", "ip", "link", "add", "net1", "type", "bridge"], check=True)
     config = node.config(node.bridge(), node.macvlan("red", "10.2.0.0/24"))
