@@ -46,6 +46,8 @@ def _multus(argv: list[str]) -> int:
         parser.print_usage(sys.stderr)
         return 0
     arguments = parser.parse_args(argv)
+    if arguments.command is None:
+        parser.error("a command is missing")
     return COMMANDS[arguments.command].run(arguments)
 
 
@@ -58,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("-v", "--version", action="version", version=f"multus {VERSION}")
-    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
     for name, command in COMMANDS.items():
         command.declare(
             commands.add_parser(name, help=command.summary, description=command.summary, allow_abbrev=False)
