@@ -31,6 +31,7 @@ LINK_SCOPE = 253
 HOST_SCOPE = 254
 WORST_METRIC = 0xFFFFFFFF
 DAD_WAIT = 5.0
+IPV6_MTU = 1280
 
 
 def group_of(sandbox: str) -> int:
@@ -69,6 +70,8 @@ def configure(
 
     IPAM owns the addresses, so duplicate address detection (1 s) is left out unless `dad` asks for it.
     """
+    if any(ip.address.family == 6 for ip in ips):
+        require_ipv6_mtu(link)
     write_many(container, _sysctls(link.name, ips, dad=dad))
     made = _resolve(container, link, ips, wanted)
     bring_up(
@@ -233,6 +236,12 @@ def _await_dad(container: Namespace, link: Link) -> None:
         if time.monotonic() > deadline:
             raise NetlinkFailure(f"duplicate address detection on {link.name} did not end within {DAD_WAIT:g} s")
         time.sleep(0.02)
+
+
+def require_ipv6_mtu(link: Link) -> None:
+    """Raise where the kernel would have no IPv6 on a link, and say so with no word about the MTU."""
+    if link.mtu < IPV6_MTU:
+        raise InvalidNetworkConfig(f"mtu: {link.mtu} of {link.name} is less than the {IPV6_MTU} that IPv6 needs")
 
 
 def refuse_mtu(mtu: int, largest: int, master: str) -> None:

@@ -6,7 +6,7 @@ from cni_multus.cni.addressing import BITS, Cidr, Ip
 from cni_multus.cni.errors import InvalidNetworkConfig, NotAvailable, UnsupportedField
 from cni_multus.cni.request import Attachment, wrong_with_ifname
 from cni_multus.cni.result import Interface, IpConfig, Result, Route
-from cni_multus.interface import group_of, label, labels_start, requested_mac
+from cni_multus.interface import group_of, label, labels_start, requested_mac, require_ipv6_mtu
 from cni_multus.linux import sysctl
 from cni_multus.linux.bridges import port_message, port_of
 from cni_multus.linux.hostports import await_running, find_port, remove_pair, remove_ports
@@ -108,6 +108,8 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         gateways = _plan_gateways(config, ipam) if config.gateway else []
         with turn(host, config.bridge):
             bridge = ensure_bridge(host, config.bridge, mtu=config.mtu, promisc=config.promisc, undo=undo)
+            if any(gateway.family == 6 for gateway in gateways):
+                require_ipv6_mtu(bridge)
             add_gateways(host, bridge, gateways, force=config.force_address, undo=undo)
             port = add_veth(
                 host,
