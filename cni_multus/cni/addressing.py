@@ -40,6 +40,9 @@ class Ip:
         return self.number.to_bytes(BITS[self.family] // 8, "big")
 
     def __str__(self) -> str:
+        if self.family == 6 and 0xFFFF < self.number < 1 << 32:
+            # The C library writes ::a.b.c.d here; Go, and so every file and result of the reference, does not.
+            return f"::{self.number >> 16:x}:{self.number & 0xFFFF:x}"
         return inet_ntop(_FAMILIES[self.family], self.packed)
 
     def __repr__(self) -> str:
