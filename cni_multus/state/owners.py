@@ -6,7 +6,7 @@ import os
 from stat import S_ISREG
 
 from cni_multus.cni.errors import IoFailure
-from cni_multus.cni.request import is_name, wrong_with_ifname
+from cni_multus.cni.request import is_name
 from cni_multus.state import files
 
 _SEPARATOR = "\r\n"
@@ -26,8 +26,7 @@ class Owner:
     def parse(content: bytes) -> Owner | None:
         """Read an address file, None for one that names nobody."""
         container_id, *rest = os.fsdecode(content).strip().split(_SEPARATOR)
-        # The Go program takes a `%` in an interface's name, a request of ours does not.
-        if not is_name(container_id) or (rest and wrong_with_ifname(rest[0].replace("%", "_"))):
+        if not is_name(container_id) or (rest and not _could_be_ifname(rest[0])):
             return None
         return Owner(container_id, *rest[:2])
 
@@ -52,6 +51,11 @@ NOT_A_RESERVATION = Owner("")
 
 GARBAGE = Owner("")
 """In place of an owner: a file that names nobody, left by a killed writer or a power cut."""
+
+
+def _could_be_ifname(text: str) -> bool:
+    """Whether the Go program would take it, which is less strict than a request of ours."""
+    return 0 < len(os.fsencode(text)) <= 15 and not any(part in "/:\0" or part.isspace() for part in text)
 
 
 def read_owner(path: str) -> Owner | None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import traceback
 from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +17,7 @@ from cni_multus.cni.request import VALID_ATTACHMENTS
 from cni_multus.registry import load
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cni_multus.cni.verbs import Plugin
 
@@ -166,3 +167,19 @@ def is_address(name: str) -> bool:
 def leftovers(data_dir: Path) -> list[str]:
     """Temporary files that somebody did not take away."""
     return [str(path) for path in data_dir.rglob(".multus-*")]
+
+
+def in_processes(count: int, work: Callable[[int], None]) -> None:
+    """Run `work(n)` in so many processes at once; fails where one of them does."""
+    children = []
+    for number in range(count):
+        pid = os.fork()
+        if pid == 0:
+            try:
+                work(number)
+            except BaseException:  # noqa: BLE001 - a child must end here, whatever happens
+                traceback.print_exc(file=sys.stderr)
+                os._exit(1)
+            os._exit(0)
+        children.append(pid)
+    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * count

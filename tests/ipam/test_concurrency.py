@@ -5,36 +5,18 @@ from __future__ import annotations
 import fcntl
 import os
 import random
-import sys
 import time
-import traceback
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ipam.runtime import leftovers
+from tests.ipam.runtime import in_processes, leftovers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.ipam.runtime import Ipam
-
-
-def in_processes(count: int, work: Callable[[int], None]) -> None:
-    """Run `work(n)` in so many processes at once; fails where one of them does."""
-    children = []
-    for number in range(count):
-        pid = os.fork()
-        if pid == 0:
-            try:
-                work(number)
-            except BaseException:  # noqa: BLE001 - a child must end here, whatever happens
-                traceback.print_exc(file=sys.stderr)
-                os._exit(1)
-            os._exit(0)
-        children.append(pid)
-    assert [os.waitpid(pid, 0)[1] for pid in children] == [0] * count
 
 
 @pytest.mark.parametrize("subnet", ["10.0.0.0/24", "10.0.0.0/25"])
