@@ -1,0 +1,142 @@
+"""Every network of conf/, attached, checked and detached with cnitool; the README beside it explains it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli.terminal import ROOT, Terminal
+from tests.plugins.shown import Shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+CONF = ROOT / "conf"
+CAPABILITIES = {
+    "bridge/fixed-mac": {"mac": "02:00:00:00:00:07"},
+    "macvlan/no-addresses": {"mac": "02:00:00:00:00:08"},
+    "host-local/requested": {"ips": ["192.168.13.77"], "ipRanges": [[{"subnet": "fd00:13::/64"}]]},
+    "static/requested": {"ips": ["192.168.21.9/24"]},
+}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(CONF).with_suffix(""))
+
+
+EXAMPLES = {name_of(path): path for path in sorted(CONF.glob("*/*.conflist"))}
+
+Expected = dict[str, "Callable[[Shown, Shown, dict[str, Any]], bool]"]
+
+SHOWN: Expected = {
+    "bridge/l2": lambda pod, node, result: (
+        pod.link("eth0")["mtu"] == 1450 and pod.addresses("eth0") == set() and "br-l2" in node.links()
+    ),
+    "bridge/gateway": lambda pod, node, result: (
+        pod.addresses("eth0") == {"10.244.1.2/24"}
+        and node.addresses("cni0") == {"10.244.1.1/24"}
+        and any(route.startswith("default via 10.244.1.1") for route in pod.routes())
+    ),
+    "bridge/dual-stack": lambda pod, node, result: (
+        pod.addresses("eth0") == {"10.244.2.2/24", "fd00:10:244:2::2/64"}
+        and node.addresses("cni1") == {"10.244.2.1/24", "fd00:10:244:2::1/64"}
+        and any(route.startswith("default via fd00:10:244:2::1") for route in pod.routes(6))
+    ),
+    "bridge/fixed-mac": lambda pod, node, result: (
+        pod.link("eth0")["address"] == "02:00:00:00:00:07" and node.link("br-mac")["promiscuity"] > 0
+    ),
+    "bridge/interface-down": lambda pod, node, result: not pod.is_up("eth0"),
+    "macvlan/bridge": lambda pod, node, result: macvlan(pod, "bridge"),
+    "macvlan/private": lambda pod, node, result: macvlan(pod, "private"),
+    "macvlan/vepa": lambda pod, node, result: macvlan(pod, "vepa"),
+    "macvlan/passthru": lambda pod, node, result: macvlan(pod, "passthru"),
+    "macvlan/no-addresses": lambda pod, node, result: (
+        pod.addresses("eth0") == set()
+        and (pod.link("eth0")["mtu"], pod.link("eth0")["address"]) == (1400, "02:00:00:00:00:08")
+    ),
+    "macvlan/in-container": lambda pod, node, result: pod.addresses("net1") == {"192.168.9.2/24"},
+    "host-local/range": lambda pod, node, result: (
+        pod.addresses("eth0") == {"192.168.10.100/24"}
+        and {route["dst"]: route.get("mtu") for route in result["routes"]}
+        == {"0.0.0.0/0": None, "10.20.0.0/16": 1400, "10.30.0.0/16": None}
+        and len(pod.routes()) == 4
+    ),
+    "host-local/sets": lambda pod, node, result: pod.addresses("eth0") == {"192.168.11.10/24", "fd00:192:168:11::2/64"},
+    "host-local/requested": lambda pod, node, result: pod.addresses("eth0") == {"192.168.13.77/24", "fd00:13::2/64"},
+    "static/addresses": lambda pod, node, result: (
+        pod.addresses("eth0") == {"192.168.20.5/24", "fd00:192:168:20::5/64"}
+        and result["dns"]["options"] == ["ndots:2"]
+        and any(route.startswith("10.20.0.0/16 via 192.168.20.1") for route in pod.routes())
+    ),
+    "static/requested": lambda pod, node, result: (
+        pod.addresses("eth0") == {"192.168.21.9/24"} and result["ips"][0]["gateway"] == "192.168.21.1"
+    ),
+    "chain/loopback": lambda pod, node, result: pod.is_up("lo") and pod.addresses("eth0") == {"10.244.3.2/24"},
+    "chain/program": lambda pod, node, result: (
+        pod.link("eth0")["mtu"] == 1400 and pod.setting("ipv4/conf/eth0/arp_filter") == "1"
+    ),
+    "chain/folder": lambda pod, node, result: "ALLMULTI" in pod.link("eth0")["flags"],
+}
+
+
+def macvlan(pod: Shown, mode: str) -> bool:
+    return pod.link("eth0")["linkinfo"]["info_data"]["mode"] == mode and pod.addresses("eth0") == {"192.168.1.200/24"}
+
+
+def installed(node: Terminal, name: str) -> str:
+    """Copy an example to the node, its files of reservations below the test's directory; the network's name."""
+    config = json.loads(EXAMPLES[name].read_text())
+    for plugin in config["plugins"]:
+        if "ipam" in plugin:
+            plugin["ipam"]["dataDir"] = str(node.addresses)
+    node.write(EXAMPLES[name].name, config)
+    folder = EXAMPLES[name].parent / config["name"]
+    if folder.is_dir():
+        shutil.copytree(folder, node.networks / folder.name)
+    return str(config["name"])
+
+
+def variables(name: str) -> dict[str, str]:
+    given = {"CNI_IFNAME": "net1"} if name == "macvlan/in-container" else {}
+    return {**given, **({"CAP_ARGS": json.dumps(CAPABILITIES[name])} if name in CAPABILITIES else {})}
+
+
+def test_every_example_has_its_expectation() -> None:
+    assert set(SHOWN) == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_does_what_its_readme_says(node: Terminal, pod: str, inside: Shown, name: str) -> None:
+    network, environment = installed(node, name), variables(name)
+    if name == "macvlan/in-container":
+        node.cnitool("add", installed(node, "bridge/l2"), pod).succeeded()
+    before = inside.links()
+    node.cnitool("status", network, **environment).succeeded()
+    result = node.cnitool("add", network, pod, **environment).succeeded().document
+    assert SHOWN[name](inside, Shown(node.host.path), result)
+    node.cnitool("check", network, pod, **environment).succeeded()
+    node.cnitool("del", network, pod, **environment).succeeded()
+    assert inside.links() == before
+    assert node.reserved(network) == {}
+
+
+@pytest.mark.parametrize("path", sorted(CONF.glob("**/*.conf*")), ids=lambda path: str(path.relative_to(CONF)))
+def test_every_example_is_explained(path: Path) -> None:
+    text = (CONF / path.relative_to(CONF).parts[0] / "README.md").read_text()
+    assert f"`{path.relative_to(CONF / path.relative_to(CONF).parts[0])}`" in text
+    assert keys_of(json.loads(path.read_text())) <= {word.strip('"') for word in text.split("`")[1::2]}
+
+
+def keys_of(value: object) -> set[str]:
+    """Every key of a configuration, but those of `sysctl`, which are the kernel's names."""
+    if isinstance(value, list):
+        return set().union(*map(keys_of, value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(
+        *(keys_of(member) for key, member in value.items() if key not in ("sysctl", "capabilities"))
+    )
