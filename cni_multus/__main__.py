@@ -30,7 +30,7 @@ def converse(name: str) -> int:
     if not command:
         from cni_multus.cli.about import about
 
-        sys.stderr.write(about(kind))
+        _say(about(kind))
         return 0
     if command == "VERSION":
         # Runtimes ask before every ADD and DEL: nothing is imported for the answer.
@@ -52,16 +52,41 @@ def _tell_versions() -> int:
         sys.stdout.write(spoken())
         sys.stdout.flush()
     except OSError as error:
-        sys.stderr.write(f"cannot write the answer to standard output: {error}\n")
+        _say(f"cannot write the answer to standard output: {error.strerror}\n")
         return 1
     return 0
+
+
+def _say(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        return  # nobody listens
+
+
+def _mend_streams() -> None:
+    """Let a standard stream that the caller closed refuse: its number would be the next file's."""
+    for fd, name, mode, flags in (
+        (0, "stdin", "r", os.O_WRONLY),
+        (1, "stdout", "w", os.O_RDONLY),
+        (2, "stderr", "w", os.O_WRONLY),
+    ):
+        if getattr(sys, name) is None:
+            os.open("/dev/null", flags)  # the lowest number that is free: this one
+            setattr(sys, name, open(fd, mode, closefd=False))  # noqa: SIM115 - it stays open to the end
 
 
 if __name__ == "__main__":
     # Nothing that a request makes outlives it, and looking for cycles costs it 0.5 ms.
     gc.disable()
+    _mend_streams()
     status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # Who speaks CNI has told this already; what is left to say cannot be said.
+            status = status or (1 if stream is sys.stdout else 0)
     # The interpreter's own end would cost 1.5 ms and has nothing left to do.
     os._exit(status)
