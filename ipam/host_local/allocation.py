@@ -17,12 +17,8 @@ if TYPE_CHECKING:
 
 def find_free(reservations: Reservations, at: int, ranges: RangeSet) -> Ip | None:
     """The next address of set number `at`; what earlier boots left is reclaimed before there is none."""
-    while True:
-        for first, last in ranges.spans_after(reservations.last_reserved(at)):
-            if ip := reservations.find_free(ranges.family, first, last):
-                return ip
-        if not reservations.reclaim_dead():
-            return None
+    ip = _search(reservations, at, ranges)
+    return _search(reservations, at, ranges) if ip is None and reservations.reclaim_dead() else ip
 
 
 def refuse_second(reservations: Reservations, owner: Owner, sets: list[RangeSet]) -> None:
@@ -66,3 +62,11 @@ def answer(ranges: RangeSet, ip: Ip) -> IpConfig:
     """The address as the result tells it, with its range's prefix length and gateway."""
     found = next(one for one in ranges.ranges if one.contains(ip))
     return IpConfig(Cidr(ip, found.subnet.prefix), found.gateway)
+
+
+def _search(reservations: Reservations, at: int, ranges: RangeSet) -> Ip | None:
+    for first, last in ranges.spans_after(reservations.last_reserved(at)):
+        ip = reservations.find_free(ranges.family, first, last)
+        if ip is not None:
+            return ip
+    return None

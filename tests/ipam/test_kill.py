@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cni_multus.cni.request import VALID_ATTACHMENTS
 from tests.ipam.runtime import leftovers
 
 if TYPE_CHECKING:
@@ -114,6 +116,42 @@ def test_killed_while_it_makes_the_index_again(host_local: Callable[..., Ipam], 
         kill(ipam, point, "DEL", "a")
         (ipam.network / "10.0.0.6").unlink(missing_ok=True)
         verify_and_empty(ipam, "a", "before", "theirs")
+
+
+def test_killed_while_it_collects_garbage(host_local: Callable[..., Ipam], tmp_path: Path) -> None:
+    def prepare(at: int) -> Ipam:
+        ipam = trial(host_local, at)
+        for container in ("before", "a", "b"):
+            ipam.add(container).succeeded()
+        return ipam.with_keys(**{VALID_ATTACHMENTS: [{"containerID": "before", "ifname": "eth0"}]})
+
+    kills = points(prepare(0), tmp_path / "log", "GC", "")
+    for at, point in enumerate(kills, 1):
+        ipam = prepare(at)
+        kill(ipam, point, "GC", "")
+        assert ipam.addresses()["10.0.0.2"] == "before\r\neth0"
+        verify_and_empty(ipam, "a", "b", "before")
+
+
+def test_killed_while_it_looks_for_a_last_address(host_local: Callable[..., Ipam], tmp_path: Path) -> None:
+    def prepare(at: int) -> Ipam:
+        ipam = trial(host_local, at)
+        for container in ("before", "a", "b", "c", "d"):
+            ipam.add(container).succeeded()
+        for address in ("10.0.0.6", "2001:db8::6"):
+            os.truncate(ipam.network / address, 0)
+        return ipam
+
+    kills = points(prepare(0), tmp_path / "log", "ADD", "e")
+    for at, point in enumerate(kills, 1):
+        ipam = prepare(at)
+        kill(ipam, point, "ADD", "e")
+        for address in ("10.0.0.6", "2001:db8::6"):
+            if not ipam.addresses().get(address):
+                (ipam.network / address).unlink(missing_ok=True)
+        assert ipam.addresses()["10.0.0.2"] == "before\r\neth0"
+        ipam.delete("a").succeeded()
+        verify_and_empty(ipam, "before", "b", "c", "d", "e")
 
 
 @pytest.mark.parametrize("command", ["ADD", "DEL"])
