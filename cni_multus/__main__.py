@@ -66,15 +66,11 @@ def _say(text: str) -> None:
 
 
 def _mend_streams() -> None:
-    """Let a standard stream that the caller closed refuse: its number would be the next file's."""
-    for fd, name, mode, flags in (
-        (0, "stdin", "r", os.O_WRONLY),
-        (1, "stdout", "w", os.O_RDONLY),
-        (2, "stderr", "w", os.O_WRONLY),
-    ):
+    """Let a standard stream that the caller closed refuse, so that nobody meets None."""
+    for name, mode, flags in (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
         if getattr(sys, name) is None:
-            os.open("/dev/null", flags)  # the lowest number that is free: this one
-            setattr(sys, name, open(fd, mode, closefd=False))  # noqa: SIM115 - it stays open to the end
+            # This takes the lowest number: below three there is none left for a delegate's pipe.
+            setattr(sys, name, os.fdopen(os.open("/dev/null", flags), mode))
 
 
 if __name__ == "__main__":
