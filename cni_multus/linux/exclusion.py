@@ -22,19 +22,20 @@ WAIT = 10.0
 
 
 class Exclusion:
-    """`with Exclusion(host, "bridge cni0"):` waits for its turn, at most WAIT seconds, then raises TryAgainLater."""
+    """`with Exclusion(host, "bridge cni0"):` waits for its turn, at most `wait` seconds, then raises TryAgainLater."""
 
-    __slots__ = ("_name", "_ns", "_socket")
+    __slots__ = ("_name", "_ns", "_socket", "_wait")
 
-    def __init__(self, ns: Namespace, name: str) -> None:
+    def __init__(self, ns: Namespace, name: str, *, wait: float = WAIT) -> None:
         self._ns = ns
         self._name = name
+        self._wait = wait
 
     def __enter__(self) -> None:
         with self._ns.inside():
             self._socket = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
         address = b"\0multus/" + self._name.encode()
-        deadline = time.monotonic() + WAIT
+        deadline = time.monotonic() + self._wait
         pause = 0.0002
         while True:
             try:
@@ -43,10 +44,10 @@ class Exclusion:
             except OSError as error:
                 if error.errno != errno.EADDRINUSE:
                     self._socket.close()
-                    raise NetlinkFailure(f"cannot take the turn for {self._name}: {error.strerror}") from error
+                    raise NetlinkFailure(f"cannot take the turn for {self._name}: {error.strerror or error}") from error
             if time.monotonic() > deadline:
                 self._socket.close()
-                raise TryAgainLater(f"{self._name} has been busy for {WAIT:g} s")
+                raise TryAgainLater(f"{self._name} has been busy for {self._wait:g} s")
             time.sleep(pause)
             pause = min(pause * 2, 0.01)
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
-from tests.node import Node
+from tests.node import Answer, Node, Pod
 from tests.plugins.shown import Shown
+from tools.build import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from cni_multus.linux.netns import Namespace
-    from tests.node import Answer, Pod
 
 VERSIONS = ["0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0"]
 WITH_CHECK = VERSIONS[4:]
+PYTHONPATH = {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class Runtime(Node):
@@ -63,6 +66,27 @@ class Runtime(Node):
     ) -> str:
         """What a CHECK, which must fail, says."""
         return self.ask("CHECK", config, pod, previous, **environment).failed(102)
+
+    def process(
+        self, verb: str, config: Mapping[str, Any], pod: Pod | None, /, *before: str, **environment: str
+    ) -> Answer:
+        """Call the plugin in a process of its own, with a command `before` it that starts it."""
+        done = subprocess.run(
+            self.command(config["type"], *before),
+            env=(pod or Pod("", "")).environment(verb, str(self.runtime_path), **environment) | PYTHONPATH,
+            input=json.dumps(config).encode(),
+            capture_output=True,
+            check=False,
+        )
+        return Answer(done.returncode, done.stdout, done.stderr)
+
+    def command(self, kind: str, *before: str) -> list[str]:
+        """What starts the plugin `kind` on this node, as the link in the plugin directory would."""
+        link = self.root / "links" / kind
+        link.parent.mkdir(exist_ok=True)
+        if not link.exists():
+            link.symlink_to(ROOT / "cni_multus" / "__main__.py")
+        return ["nsenter", f"--net={self.host.path}", *before, sys.executable, str(link)]
 
     def given(self, *addresses: str, gateway: str = "", routes: Any = (), **more: Any) -> dict[str, Any]:
         """`ipam` of a program that is not ours and gives these addresses and routes, whatever is asked."""

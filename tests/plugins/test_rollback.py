@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -30,11 +27,14 @@ REFUSED_ROUTES = {
 }
 
 
+OF_KIND: dict[str, dict[str, Any]] = {
+    "bridge": {"bridge": "cni0", "isDefaultGateway": True},
+    "macvlan": {"master": UPLINK},
+}
+
+
 def config(kind: str, node: Runtime, ipam: dict[str, Any], **more: object) -> dict[str, Any]:
-    of_kind: dict[str, Any] = {"bridge": {"bridge": "cni0", "isDefaultGateway": True}, "macvlan": {"master": UPLINK}}[
-        kind
-    ]
-    return {"cniVersion": "1.1.0", "name": "blue", "type": kind, "ipam": ipam, **of_kind, **more}
+    return {"cniVersion": "1.1.0", "name": "blue", "type": kind, "ipam": ipam, **OF_KIND[kind], **more}
 
 
 @pytest.fixture(params=["bridge", "macvlan"])
@@ -263,36 +263,11 @@ def test_a_duplicate_that_detection_finds(node: Runtime, make_pod: MakePod) -> N
     unchanged.verify("ADD", "ADD", "DEL")
 
 
-READ_ONLY = """
-import json, os, sys
-from io import BytesIO
-from cni_multus.cni.conversation import hold
-from cni_multus.registry import load
-config = sys.stdin.buffer.read()
-out = BytesIO()
-status = hold(lambda: load(json.loads(config)["type"]), os.environ, BytesIO(config), out, sys.stderr.buffer)
-sys.stdout.buffer.write(out.getvalue())
-sys.exit(status)
-"""
-
-
 def test_kernel_settings_that_cannot_be_written(kind: str, node: Runtime, pod: Pod) -> None:
     unchanged = Unchanged(node, pod)
     network = config(kind, node, node.given("10.1.2.3/24", "2001:db8::3/64"))
-    done = subprocess.run(
-        [
-            *("nsenter", f"--net={node.host.path}", "unshare", "--mount", "sh", "-c"),
-            'mount -o bind,ro /proc/sys /proc/sys && exec "$@"',
-            *("sh", sys.executable, "-c", READ_ONLY),
-        ],
-        cwd=Path(__file__).parents[2],
-        env=pod.environment("ADD", str(node.runtime_path)),
-        input=json.dumps(network).encode(),
-        capture_output=True,
-        check=False,
-    )
-    failure = json.loads(done.stdout)
-    assert (done.returncode, failure["code"]) == (1, 5), failure
-    assert "Read-only file system" in failure["msg"]
+    mount = 'mount -o bind,ro /proc/sys /proc/sys && exec "$@"'
+    answer = node.process("ADD", network, pod, "unshare", "--mount", "sh", "-c", mount, "sh")
+    assert "Read-only file system" in answer.failed(5)
     unchanged.verify("ADD", "DEL")
     assert os.access("/proc/sys/net/ipv4/ip_forward", os.W_OK)
