@@ -1,0 +1,64 @@
+"""The built program by its names: everything that the command line imports is in the bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cni_multus import VERSION
+from tests.cli.terminal import Terminal
+from tests.plugins.shown import Shown
+from tools.build import PROGRAM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cni_multus.linux.netns import Namespace
+
+
+class Built(Terminal):
+    """A terminal where the names are links to the built program."""
+
+    def command(self, name: str) -> list[str]:
+        link = self.names / name
+        if not link.is_symlink():
+            link.symlink_to(PROGRAM)
+        return [str(link)]
+
+
+@pytest.fixture
+def node(host: Namespace, tmp_path: Path) -> Built:
+    return Built(host, tmp_path)
+
+
+def test_the_command_line_works(node: Built) -> None:
+    assert node.run_as("multus", "--version").succeeded().stdout == f"multus {VERSION}\n"
+    assert node.run_as("multus", "version").succeeded().stdout.startswith(f"multus {VERSION}\n")
+    assert "host-local" in node.run_as("multus", "plugins").succeeded().stdout
+    assert "commands:" in node.run_as("multus", "--help").succeeded().stdout
+
+
+def test_a_link_is_the_plugin_of_its_name(node: Built) -> None:
+    ended = node.run_as("host-local")
+    assert (ended.status, ended.stdout) == (0, "")
+    assert ended.stderr.startswith("CNI host-local plugin ")
+
+
+def test_a_link_named_cnitool_is_cnitool(node: Built, pod: str, inside: Shown) -> None:
+    node.write("10-net.conf", {"cniVersion": "1.0.0", **node.bridge("net")})
+    node.cnitool("add", "net", pod).succeeded()
+    assert inside.addresses("eth0") == {"10.1.0.2/24"}
+    node.cnitool("check", "net", pod).succeeded()
+    node.cnitool("status", "net").succeeded()
+    node.cnitool("gc", "net", "--none-valid").succeeded()
+    assert inside.links() == set()
+    node.cnitool("del", "net", pod).succeeded()
+    assert (node.remembered(), node.reserved("net")) == ([], {})
+
+
+def test_a_program_that_is_executed_does_not_see_the_bundle_s_environment(node: Built, pod: str) -> None:
+    node.write("10-net.conf", node.program("foreign"))
+    node.cnitool("add", "net-foreign", pod).succeeded()
+    [call] = node.calls("ADD")
+    assert [name for name in call["environment"] if name.startswith(("_", "LD_"))] == []
