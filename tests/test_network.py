@@ -451,6 +451,13 @@ def test_whatever_one_of_ours_raises_the_others_are_detached(
     assert (first.verbs, second.verbs, third.verbs) == (["DEL"], ["DEL"], ["DEL"])
 
 
+def test_a_disk_that_is_full_keeps_no_other_from_collecting_garbage(directory: PluginDirectory) -> None:
+    first, second = Recorder(failure=OSError(28, "No space left")), Recorder()
+    (failure,) = Ours(a=first, b=second).collect_garbage(request(directory, "GC"), [])
+    assert (failure.code, failure.message) == (5, "cannot collect what a left: [Errno 28] No space left")
+    assert second.verbs == ["GC"]
+
+
 def test_a_list_may_be_long(directory: PluginDirectory) -> None:
     many = {f"p{at}": Recorder() for at in range(2000)}
     assert Ours(**many).delete(request(directory, "DEL"), None, NOTHING) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 import time
@@ -232,6 +233,21 @@ def test_two_hundred_runs_leave_no_descriptor(directory: PluginDirectory) -> Non
         assert outcome(failing, b"x").status == 1
         with pytest.raises(DelegateFailure):
             outcome(missing)
+
+
+@pytest.mark.parametrize("spare", range(7))
+def test_a_shortage_of_descriptors_is_told_and_leaves_none(directory: PluginDirectory, spare: int) -> None:
+    """Three pipes and the process: whichever of them cannot be had, the others are closed again."""
+    program = directory.write("fine", "sleep 300")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + spare, hard))
+    try:
+        with pytest.raises(DelegateFailure, match=rf"^cannot run {program}: Too many open files$"):
+            outcome(program)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_programs_run_side_by_side(directory: PluginDirectory) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cni_multus.cni.errors import InvalidNetworkConfig
+from cni_multus.cni.request import Request
 from cni_multus.cni.verbs import Plugin
 from cni_multus.cni.versions import OLDEST, SUPPORTED
 from tests.cni.recorder import CONFIG, RESULT, VERBS, Conversation, Recorder, say
@@ -80,6 +82,14 @@ def test_the_versions_are_told_whatever_the_input(stdin: bytes) -> None:
 
 def test_the_versions_are_told_without_reading_the_input(unreadable: FileIO) -> None:
     assert Conversation(Recorder(), {"CNI_COMMAND": "VERSION"}, unreadable).status == 0
+
+
+def test_a_request_can_be_made_without_a_conversation() -> None:
+    """As a command does that calls a plugin by hand."""
+    request = Request.parse({"CNI_COMMAND": "GC", "CNI_PATH": "/a"}, json.dumps(CONFIG).encode())
+    assert (request.command, request.name, request.version, request.path) == ("GC", "net", "1.1.0", ("/a",))
+    with pytest.raises(InvalidNetworkConfig, match=r"^name: '' is not a network name"):
+        Request.parse({"CNI_COMMAND": "GC"}, b"{}")
 
 
 # prevResult.
