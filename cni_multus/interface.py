@@ -1,4 +1,4 @@
-"""An interface of a container, between a result and the kernel: configure it, and tell where the two differ."""
+"""An interface of a container, from a request and a result to the kernel: whose it is, its addresses and routes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from cni_multus.linux.sysctl import write_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from cni_multus.cni.request import Attachment, Request
-    from cni_multus.cni.result import Interface, IpConfig, Route
+    from cni_multus.cni.result import IpConfig, Route
     from cni_multus.linux.links import Link
     from cni_multus.linux.netns import Namespace
 
@@ -85,47 +83,6 @@ def configure(
     if dad and any(ip.address.family == 6 for ip in ips):
         _await_dad(container, link)
     return made
-
-
-def link_differences(link: Link, interface: Interface, kind: str) -> list[str]:
-    """What of a link's own attributes is not as `interface` tells; what it does not tell may be anything."""
-    wrong = []
-    if link.kind != kind:
-        wrong.append(f"it is a {link.kind or 'device'}, not a {kind}")
-    if interface.mac and link.mac != interface.mac.lower():
-        wrong.append(f"its MAC is {link.mac}, not {interface.mac.lower()}")
-    if interface.mtu and link.mtu != interface.mtu:
-        wrong.append(f"its MTU is {link.mtu}, not {interface.mtu}")
-    return wrong
-
-
-def differences(
-    container: Namespace, link: Link, ips: list[IpConfig], wanted: list[Route], ways: Iterable[int] = ()
-) -> list[str]:
-    """What the kernel does not show of `ips` and `wanted`; routes may also leave by the links with indexes `ways`.
-
-    Later plugins may have moved routes to other tables.
-    """
-    found = []
-    shown = {
-        (address.family, address.packed, address.prefix): address
-        for address in addresses.list_addresses(container, link.index)
-    }
-    for ip in ips:
-        address = shown.get((ip.address.family, ip.address.ip.packed, ip.address.prefix))
-        if address is None:
-            found.append(f"address {ip.address} is not on {link.name}")
-        elif address.dadfailed:
-            found.append(f"address {ip.address} on {link.name} is a duplicate of another host's")
-    if not wanted:
-        return found
-    table = routes.list_routes(container)
-    leaving = {link.index, *ways}
-    return found + [
-        f"route {_told(route)} is missing"
-        for route in wanted
-        if not any(_is_same(route, other, leaving) for other in table)
-    ]
 
 
 def _sysctls(name: str, ips: list[IpConfig], *, dad: bool) -> list[tuple[str, str, bool]]:
@@ -196,30 +153,6 @@ def _kernel_route(route: Route, ips: list[IpConfig]) -> routes.Route:
         onlink=gateway is not None and not any(ip.address.contains(gateway) for ip in ips),
         mtu=route.mtu,
         advmss=route.advmss,
-    )
-
-
-def _told(route: Route) -> str:
-    told = [("via", route.gw), ("table", route.table), ("metric", route.priority), ("scope", route.scope)]
-    told += [("mtu", route.mtu), ("advmss", route.advmss)]
-    return " ".join([str(route.dst.network), *(f"{word} {value}" for word, value in told if value)])
-
-
-def _is_same(wanted: Route, shown: routes.Route, leaving: set[int]) -> bool:
-    dst = wanted.dst.network
-    if (shown.family, shown.prefix, shown.dst) != (dst.family, dst.prefix, dst.ip.packed if dst.prefix else b""):
-        return False
-    told = [
-        (wanted.table, shown.table),
-        (wanted.priority, shown.priority),
-        (wanted.mtu, shown.mtu),
-        (wanted.advmss, shown.advmss),
-        # IPv6 knows no scopes of routes.
-        (wanted.scope if dst.family == 4 else None, shown.scope),
-    ]
-    hops = shown.multipath or ((shown.index, shown.gateway),)
-    return all(value == other for value, other in told if value) and any(
-        index in leaving and (wanted.gw is None or gateway == wanted.gw.packed) for index, gateway in hops
     )
 
 

