@@ -1,0 +1,186 @@
+"""Where we mean to differ from the Go plugins, and why: the one list, held against every comparison.
+
+A difference that no entry covers fails its test, and so does an entry that covers none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from tests.differential.compare import ABSENT
+
+if TYPE_CHECKING:
+    from tests.differential.compare import Difference
+
+ANY = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Intended:
+    """`where` is a pattern of paths; `ours` and `theirs`, where given, are the values that are meant."""
+
+    where: str
+    reason: str
+    ours: object = ANY
+    theirs: object = ANY
+    versions: tuple[str, ...] = ()
+    used: list[str] = field(default_factory=list, compare=False)
+
+    def covers(self, difference: Difference, version: str) -> bool:
+        """Whether this is the difference that is meant."""
+        return (
+            fnmatchcase(difference.where, self.where)
+            and self.ours in (ANY, difference.ours)
+            and self.theirs in (ANY, difference.theirs)
+            and (not self.versions or version in self.versions)
+        )
+
+
+BEFORE_1 = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0")
+
+INTENDED = (
+    # What ADD returns.
+    Intended(
+        "after ADD > result > interfaces > * > mtu",
+        "1.1.0 knows `mtu`; the reference never fills it",
+        theirs=ABSENT,
+        versions=("1.1.0",),
+    ),
+    Intended(
+        "after ADD > result > *routes > * > gw",
+        "a route is told as it was made: IPAM left the gateway to the plugin",
+        theirs=ABSENT,
+    ),
+    Intended(
+        "after ADD > result > dns > nameservers > #0",
+        "a macvlan without `dns` of its own tells its IPAM's, as a bridge does; the reference drops it",
+        ours="10.9.0.53",
+        theirs=ABSENT,
+    ),
+    Intended("after ADD > result > dns", "the same, where the version has an empty `dns`", ours=ABSENT, theirs={}),
+    *(
+        Intended(
+            f"after ADD > result > {where}",
+            "loopback's result has the form of the version asked for; the reference's is always that of 1.0.0",
+            ours=ours,
+            theirs=theirs,
+            versions=versions,
+        )
+        for where, ours, theirs, versions in (
+            ("dns", {}, ABSENT, BEFORE_1),
+            ("ip4 > ip", "127.0.0.1/8", ABSENT, BEFORE_1[:2]),
+            ("ip6 > ip", "::1/128", ABSENT, BEFORE_1[:2]),
+            ("ips > #[01] > *", ABSENT, ANY, BEFORE_1[:2]),
+            ("interfaces > #0 > *", ABSENT, ANY, BEFORE_1[:2]),
+            ("ips > #0 > version", "4", ABSENT, BEFORE_1[2:]),
+            ("ips > #1 > version", "6", ABSENT, BEFORE_1[2:]),
+        )
+    ),
+    *(
+        Intended(
+            f"after ADD > result > routes > * > {field}",
+            "a version's result has no fields that it does not know",
+            ours=ABSENT,
+            versions=("0.3.0", "0.3.1", "0.4.0", "1.0.0"),
+        )
+        for field in ("advmss", "mtu", "priority", "scope", "table")
+    ),
+    Intended(
+        "after ADD > result > ip* > gateway",
+        "an address that replaces a configured one keeps the gateway of its network",
+        ours="10.9.0.1",
+        theirs=ABSENT,
+    ),
+    # Links.
+    Intended(
+        "* > pod > links > eth0 > IFLA_GROUP", "a pod's links share a group: one message deletes them all", theirs=0
+    ),
+    Intended(
+        "* > node > links > veth[*] > IFLA_IFALIAS",
+        "a port says whose it is, for people and for garbage collection",
+        theirs=None,
+    ),
+    Intended(
+        "* > node > links > veth[*] > IFLA_TXQLEN",
+        "the kernel's own; the reference passes on its library's zero",
+        ours=1000,
+        theirs=0,
+    ),
+    *(
+        Intended(
+            f"{where} > mac",
+            "a bridge keeps the MAC that it was made with; the reference's takes a port's, and changes with the ports",
+            ours=f"(MAC of {bridge} in the node)",
+            theirs=theirs,
+        )
+        for bridge in ("cni0", "br-test")
+        for where, theirs in (
+            (f"after ADD > node > links > {bridge}", "(MAC of veth* in the node)"),
+            ("after ADD > result > interfaces > #0", "(MAC of veth* in the node)"),
+            (f"after DEL > node > links > {bridge}", "00:00:00:00:00:00"),
+        )
+    ),
+    # Settings of the pod's interface.
+    Intended(
+        "after ADD > pod > settings > ipv6/conf/eth0/accept_ra",
+        "IPAM owns the addresses: no router's advertisement adds others",
+        ours="0",
+        theirs="1",
+    ),
+    Intended(
+        "after ADD > pod > settings > ipv6/conf/eth0/ndisc_notify",
+        "neighbours learn of a new MAC behind an old address; the reference tells them for IPv4 only",
+        ours="1",
+        theirs="0",
+    ),
+    Intended(
+        "after ADD > pod > settings > ipv6/conf/eth0/accept_dad",
+        "IPAM owns the addresses: no interface waits a second for duplicates, as the reference's bridge already has it",
+        ours="0",
+        theirs="1",
+    ),
+    # Addresses.
+    Intended(
+        "after ADD > pod > addresses > * eth0 > flags",
+        "IPAM owns the address: marked so that no duplicate is looked for whatever the setting (PERMANENT, NODAD)",
+        ours="0x82",
+        theirs="0x80",
+    ),
+    Intended(
+        "* > node > addresses > *:* > flags",
+        "a gateway answers at once; the reference's is tentative for its first seconds",
+        ours="0x82",
+    ),
+    Intended(
+        "* > node > routes > IPv6 2001:db8:* table 255 *",
+        "what the kernel adds once the gateway's address is no longer tentative",
+        theirs=ABSENT,
+    ),
+    # Routes.
+    Intended(
+        "after ADD > pod > routes > * > proto",
+        "somebody's configuration (static), which routing daemons leave alone; the reference says boot",
+        ours=4,
+        theirs=3,
+    ),
+    # Files.
+    Intended(
+        "* > files > networks/.multus/*",
+        "the index of who has what, so that no request reads all reservations",
+        theirs=ABSENT,
+    ),
+)
+
+
+def unintended(found: list[Difference], version: str) -> list[Difference]:
+    """The differences that nobody meant."""
+    left = []
+    for difference in found:
+        entry = next((entry for entry in INTENDED if entry.covers(difference, version)), None)
+        if entry is None:
+            left.append(difference)
+        else:
+            entry.used.append(difference.where)
+    return left
