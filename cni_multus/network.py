@@ -40,6 +40,17 @@ class Network:
             if not plugin.text("type"):
                 raise InvalidNetworkConfig(f"{plugin.where('type')}: the plugin's type is missing")
 
+    @property
+    def types(self) -> tuple[str, ...]:
+        """The types of its plugins."""
+        return tuple(plugin.text("type") for plugin in self.plugins)
+
+    def refuse_type(self, kind: str, why: str) -> None:
+        """Raise where a plugin is of type `kind`."""
+        for plugin in self.plugins:
+            if plugin.text("type") == kind:
+                raise plugin.wrong("type", why)
+
     def add(self, request: Request, capabilities: Section) -> Result:
         """Attach; on failure the members that had succeeded are detached again, backwards."""
         result = request.previous

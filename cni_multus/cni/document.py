@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-LARGEST = 16 << 20
+LARGEST = 4 << 20
 """The most bytes a document from outside may have: a configuration is a thousandth of it."""
 
 DEEPEST = 200

@@ -100,6 +100,10 @@ def configured(settings: Settings) -> tuple[dict[int, Network], list[CniError]]:
     networks: dict[int, Network] = {}
     errors: list[CniError] = []
     try:
+        if settings.config.text("clusterNetwork"):
+            from cni_multus.multus.named import named_networks
+
+            return named_networks(settings)
         version = settings.config.text("cniVersion")
         sections = settings.config.sections("delegates")
     except CniError as error:
@@ -140,9 +144,7 @@ def recorded(record: Record, settings: Settings) -> tuple[list[tuple[Planned, At
 def _network(section: Section, version: str, settings: Settings) -> Network:
     network = Network(section, version=version)
     network.timeout = settings.delegate_timeout
-    for plugin in network.plugins:
-        if plugin.text("type") == "multus":
-            raise plugin.wrong("type", "multus cannot be a delegate of itself")
+    network.refuse_type("multus", "multus cannot be a delegate of itself")
     return network
 
 

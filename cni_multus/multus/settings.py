@@ -30,6 +30,7 @@ class Settings:
         "log_level",
         "log_options",
         "log_to_stderr",
+        "namespace",
         "readiness_file",
         "retry_delete",
     )
@@ -48,6 +49,7 @@ class Settings:
         self.log_options = config.section("logOptions")
         self.readiness_file = config.text("readinessindicatorfile")
         self.retry_delete = config.flag("retryDeleteOnError")
+        self.namespace = request.arguments.get("K8S_POD_NAMESPACE", "")
 
     def search_path(self, request: Request) -> tuple[str, ...]:
         """Where delegates are looked for: `binDir`, then the runtime's CNI_PATH."""

@@ -27,7 +27,8 @@ TEMPORARY = ".multus-"
 LARGEST = 16 << 20
 """The most bytes that `read` takes: no file of ours comes near."""
 
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW
+_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""Nothing is inherited or followed, and a FIFO of the name cannot hold us up."""
 _CHUNK = 1 << 16
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008)
 _HINTS = {

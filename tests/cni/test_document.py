@@ -168,7 +168,7 @@ def test_brackets_in_texts_are_not_levels() -> None:
 def test_the_largest_document_is_read_and_no_larger_one() -> None:
     largest = b'"' + b"x" * (LARGEST - 2) + b'"'
     assert parse(largest, "it") == "x" * (LARGEST - 2)
-    with pytest.raises(DecodingFailure, match="it is larger than 16 MiB"):
+    with pytest.raises(DecodingFailure, match="it is larger than 4 MiB"):
         parse(largest + b" ", "it")
 
 

@@ -55,8 +55,8 @@ BAD_INPUT = {
     "a hundred thousand lists": (b"[" * 100_000, 6, "standard input is nested deeper than 200 levels"),
     "a hundred thousand objects": (b'{"x":' * 100_000, 6, "standard input is nested deeper than 200 levels"),
     "deep lists": (b'{"x":' + b"[" * 900 + b"]" * 900 + b"}", 6, "standard input is nested deeper than 200 levels"),
-    "17 MiB": (b" " * (17 << 20), 6, "standard input is larger than 16 MiB"),
-    "a large configuration": (b'{"x": "' + b"x" * LARGEST + b'"}', 6, "standard input is larger than 16 MiB"),
+    "17 MiB of blanks": (b" " * (17 << 20), 6, "standard input is larger than 4 MiB"),
+    "a large configuration": (b'{"x": "' + b"x" * LARGEST + b'"}', 6, "standard input is larger than 4 MiB"),
     "an empty object": (b"{}", 7, "name: '' is not a network name"),
     "a number for the name": (b'{"name": 5}', 6, "name must be a string, and is a number"),
     "a number for the version": (
@@ -125,7 +125,7 @@ class Endless(BytesIO):
 
 def test_input_without_an_end_is_not_read_to_the_end() -> None:
     endless = Endless()
-    assert say(Recorder(), stdin=endless).failed(6) == "standard input is larger than 16 MiB"
+    assert say(Recorder(), stdin=endless).failed(6) == "standard input is larger than 4 MiB"
     assert endless.taken <= LARGEST + 1
 
 
