@@ -223,7 +223,7 @@ def _find_ipam(request: Request) -> Plugin | None:
 def _reserve(ipam: Plugin, request: Request, undo: Undo) -> Result:
     try:
         given = ipam.add(request)
-    except CniError:
+    except (CniError, OSError):
         if isinstance(ipam, Program):  # the specification: a failed ADD is followed by a DEL
             _forgive(ipam, request)
         raise
@@ -252,5 +252,5 @@ def _refuse_address(ip: IpConfig, earlier: list[IpConfig], version: str) -> None
 def _forgive(ipam: Plugin, request: Request) -> None:
     try:
         ipam.delete(request)
-    except CniError:
+    except (CniError, OSError):
         return

@@ -1,7 +1,8 @@
 """One at a time on this node: a lock that lives in the node's network namespace and dies with its holder.
 
 An abstract unix socket can be bound once per network namespace (unix(7)), so the lock covers exactly the links that
-it protects, needs no file, and is gone when the process is.
+it protects, needs no file, and is gone when the process is. Any process of the node can bind the name, though: so this
+is for what is merely tidier in turn, and who has waited long enough goes on without.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import _socket
 import errno
 import time
 
-from cni_multus.cni.errors import NetlinkFailure, TryAgainLater
+from cni_multus.cni.errors import NetlinkFailure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
     from cni_multus.linux.netns import Namespace
 
-WAIT = 10.0
+WAIT = 3.0
 
 
 class Exclusion:
-    """`with Exclusion(host, "bridge cni0"):` waits for its turn, at most `wait` seconds, then raises TryAgainLater."""
+    """`with Exclusion(host, "bridge cni0"):` waits for its turn, at most `wait` seconds."""
 
     __slots__ = ("_name", "_ns", "_socket", "_wait")
 
@@ -46,8 +47,7 @@ class Exclusion:
                     self._socket.close()
                     raise NetlinkFailure(f"cannot take the turn for {self._name}: {error.strerror or error}") from error
             if time.monotonic() > deadline:
-                self._socket.close()
-                raise TryAgainLater(f"{self._name} has been busy for {self._wait:g} s")
+                return
             time.sleep(pause)
             pause = min(pause * 2, 0.01)
 

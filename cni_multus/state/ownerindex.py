@@ -94,10 +94,10 @@ class OwnerIndex:
 
     def _write(self, page: str, lines: list[str]) -> None:
         data = os.fsencode("".join(f"{line}\n" for line in lines))
-        if not data or len(data) > _UNCUT:
+        if len(data) > _UNCUT:
             files.remove(self._path(page))
-        if data:
-            files.overwrite(self._path(page), data)
+        # An empty page stays: making a file costs more than anything else here.
+        files.overwrite(self._path(page), data)
 
     def _path(self, page: str) -> str:
         return f"{self._directory}/{page}"

@@ -79,7 +79,21 @@ BRIDGE = {
     "plugins.bridge",
 }
 
-HOST_LOCAL: set[str] = set()
+HOST_LOCAL = {
+    "cni_multus.state",
+    "cni_multus.state.addressindex",
+    "cni_multus.state.blocks",
+    "cni_multus.state.files",
+    "cni_multus.state.ownerindex",
+    "cni_multus.state.owners",
+    "cni_multus.state.reservations",
+    "ipam",
+    "ipam.host_local",
+    "ipam.host_local.allocation",
+    "ipam.host_local.config",
+    "ipam.host_local.plugin",
+    "ipam.host_local.ranges",
+}
 
 
 @dataclass

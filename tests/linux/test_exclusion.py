@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cni_multus.cni.errors import NetlinkFailure, TryAgainLater
+from cni_multus.cni.errors import NetlinkFailure
 from cni_multus.linux.exclusion import Exclusion
 from tools.build import ROOT
 
@@ -49,32 +49,28 @@ def test_one_is_inside_at_a_time(host: Namespace) -> None:
 
 
 def test_other_names_and_other_nodes_do_not_wait(host: Namespace, container: Namespace) -> None:
-    with (
-        Exclusion(host, "bridge cni0"),
-        Exclusion(host, "bridge cni1", wait=0),
-        Exclusion(container, "bridge cni0", wait=0),
-    ):
-        pass
+    start = time.monotonic()
+    with Exclusion(host, "bridge cni0"), Exclusion(host, "bridge cni1"), Exclusion(container, "bridge cni0"):
+        assert time.monotonic() - start < 1
 
 
-def test_who_has_waited_long_enough_is_told_to_try_again(host: Namespace) -> None:
+def seconds_to_enter(host: Namespace, wait: float) -> float:
+    start = time.monotonic()
+    with Exclusion(host, "bridge cni0", wait=wait):
+        return time.monotonic() - start
+
+
+def test_who_has_waited_long_enough_goes_on(host: Namespace) -> None:
+    """A name that any process of the node can take must not keep pods from starting."""
     with Exclusion(host, "bridge cni0"):
-        start = time.monotonic()
-        with (
-            pytest.raises(TryAgainLater, match=r"bridge cni0 has been busy for 0\.2 s"),
-            Exclusion(host, "bridge cni0", wait=0.2),
-        ):
-            pass
-        assert time.monotonic() - start > 0.2
-    with Exclusion(host, "bridge cni0", wait=0):
-        pass
+        assert 0.2 < seconds_to_enter(host, 0.2) < 2
+    assert seconds_to_enter(host, 5) < 2
 
 
 def test_a_failure_inside_ends_the_turn(host: Namespace) -> None:
     with pytest.raises(ZeroDivisionError), Exclusion(host, "bridge cni0"):
         raise ZeroDivisionError
-    with Exclusion(host, "bridge cni0", wait=0):
-        pass
+    assert seconds_to_enter(host, 5) < 2
 
 
 def test_the_turn_of_a_process_that_is_killed_ends_with_it(host: Namespace) -> None:
@@ -83,11 +79,9 @@ def test_the_turn_of_a_process_that_is_killed_ends_with_it(host: Namespace) -> N
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(TryAgainLater), Exclusion(host, "bridge cni0", wait=0.05):
-            pass
+        assert seconds_to_enter(host, 0.05) > 0.05
         os.kill(holder.pid, signal.SIGKILL)
-        with Exclusion(host, "bridge cni0", wait=2):
-            pass
+        assert seconds_to_enter(host, 20) < 10
 
 
 def test_a_name_that_no_socket_can_have_is_refused(host: Namespace) -> None:
