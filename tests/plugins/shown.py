@@ -14,9 +14,9 @@ class Shown:
         self.netns = netns
 
     def run(self, command: str) -> str:
-        """What a program prints in this namespace; it must succeed."""
+        """What a shell's command prints in this namespace; it must succeed."""
         done = subprocess.run(
-            ["nsenter", f"--net={self.netns}", *command.split()], capture_output=True, text=True, check=False
+            ["nsenter", f"--net={self.netns}", "sh", "-c", command], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return done.stdout
@@ -45,7 +45,7 @@ class Shown:
 
     def write(self, name: str, value: str) -> None:
         """Write a kernel setting below net/."""
-        self.run(f"sysctl -qw net/{name}={value}")
+        self.run(f"echo {value} > /proc/sys/net/{name}")
 
     def addresses(self, name: str, *, link_local: bool = False) -> set[str]:
         """The addresses of a link with their prefix lengths."""

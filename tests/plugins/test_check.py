@@ -110,7 +110,7 @@ ON_THE_NODE = {
     ),
     "hairpin mode": (["bridge link set dev {port} hairpin on"], "port {port} has hairpinMode on"),
     "isolation": (["bridge link set dev {port} isolated on"], "port {port} has portIsolation on"),
-    "no forwarding": (["sysctl -qw net.ipv4.ip_forward=0"], "the node does not forward IPv4 packets"),
+    "no forwarding": (["echo 0 > /proc/sys/net/ipv4/ip_forward"], "the node does not forward IPv4 packets"),
 }
 
 
