@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,19 @@ def test_threads_of_one_process_do_not_meet(node: Runtime, make_pod: MakePod) ->
         list(threads.map(node.delete, configs, pods, results))
     assert node.links() == {"cni0": "bridge"}
     assert node.remains(*pods) == {}
+
+
+@pytest.mark.parametrize("at", [2, 3, 4, 5])
+def test_a_bridge_that_somebody_else_makes_meanwhile_is_used(at: int, node: Runtime, pod: Pod) -> None:
+    """Somebody who knows nothing of our turns: the Go plugin, or an operator."""
+    delay = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", f"inject=sendto:delay_enter=1s:when={at}"]
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(node.process, "ADD", bridge(node), pod, *delay)
+        time.sleep(0.6)
+        node.shown.run("ip link add cni0 type bridge || true")
+        answer.result().succeeded()
+    assert list(node.links().values()).count("bridge") == 1
+    assert node.shown.is_up("cni0")
 
 
 def killed_before_request(at: int, node: Runtime, verb: str, config: dict[str, Any], pod: Pod) -> Answer:
