@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from tests.cli.terminal import ROOT, Ended, Terminal
 from tests.plugins.shown import Shown
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 EXAMPLES = {path.stem: path for path in sorted((ROOT / "conf" / "multus").glob("*.conf"))}
 
@@ -20,6 +17,7 @@ ADDRESSES = {
     "00-multus": PRIMARY,
     "00-multus-several": {**PRIMARY, "net1": {"192.168.1.200/24"}, "net2": set()},
     "00-multus-chain": {**PRIMARY, "net1": set()},
+    "00-multus-named": {**PRIMARY, "net1": {"192.168.1.200/24"}},
     "00-multus-all-keys": PRIMARY,
 }
 
@@ -35,15 +33,20 @@ def moved(node: Terminal, name: str) -> dict[str, Any]:
         config["readinessindicatorfile"] = str(node.write("10-primary.conflist", {}))
     if "logFile" in config:
         config["logFile"] = str(node.root / "multus.log")
-    for plugin in plugins(config):
-        if "ipam" in plugin:
-            plugin["ipam"]["dataDir"] = str(node.addresses)
+    for delegate in config.get("delegates", ()):
+        keep_addresses(delegate, node)
+    for path in (ROOT / "conf" / "multus" / "net.d").iterdir():
+        network = json.loads(path.read_text())
+        keep_addresses(network, node)
+        node.write(path.name, network)
     return config
 
 
-def plugins(config: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for delegate in config["delegates"]:
-        yield from delegate.get("plugins", [delegate])
+def keep_addresses(network: dict[str, Any], node: Terminal) -> None:
+    """Let the IPAMs of a network keep their files below the test's directory."""
+    for plugin in network.get("plugins", [network]):
+        if "ipam" in plugin:
+            plugin["ipam"]["dataDir"] = str(node.addresses)
 
 
 def called(node: Terminal, verb: str, config: dict[str, Any], pod: str) -> Ended:
