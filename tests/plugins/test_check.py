@@ -240,7 +240,6 @@ def test_host_local_tells_that_the_reservation_is_gone(node: Runtime, pod: Pod) 
     assert "10.1.2.2" in attached.difference()
 
 
-@pytest.mark.xfail(reason="static compares the gateway that the bridge filled in with the one that it did not give")
 def test_static_agrees_with_the_gateway_that_the_bridge_found(node: Runtime, pod: Pod) -> None:
     ipam = {"type": "static", "addresses": [{"address": "10.1.2.3/24"}], "dataDir": str(node.addresses)}
     Attached(node, pod, "bridge", ipam=ipam).check()

@@ -121,6 +121,16 @@ def test_a_bridge_that_somebody_else_makes_meanwhile_is_used(at: int, node: Runt
     assert node.shown.is_up("cni0")
 
 
+def test_something_else_that_takes_the_bridges_name_meanwhile_is_told(node: Runtime, pod: Pod) -> None:
+    delay = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", "inject=sendto:delay_enter=1s:when=3"]
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(node.process, "ADD", bridge(node), pod, *delay)
+        time.sleep(0.6)
+        node.shown.run("ip link add cni0 type veth peer name other")
+        assert answer.result().failed(7) == "bridge: cni0 is a veth, not a bridge"
+    assert node.remains(pod) == {"node": {"cni0": "veth", "other": "veth"}}
+
+
 def killed_before_request(at: int, node: Runtime, verb: str, config: dict[str, Any], pod: Pod) -> Answer:
     """The call of a process that is killed before its request number `at` to the kernel, if it has so many."""
     inject = f"inject=sendto:signal=KILL:when={at}"

@@ -110,3 +110,12 @@ def test_garbage_collection_of_an_empty_list_leaves_nothing(node: Runtime, make_
     node.ask("GC", {**config, **valid()}).succeeded()
     assert node.links() == {"cni0": "bridge"}
     assert node.reserved("blue") == {}
+
+
+def test_garbage_collection_that_may_not_remove_links_keeps_their_addresses(node: Runtime, make_pod: MakePod) -> None:
+    config = {**BRIDGE, "ipam": pool(node)}
+    node.add(config, make_pod())
+    bounded = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin"]
+    message = node.process("GC", {**config, **valid()}, None, *bounded).failed(100)
+    assert "cannot remove link" in message
+    assert len(node.reserved("blue")) == 1
