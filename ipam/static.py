@@ -69,7 +69,7 @@ class Static(IpamPlugin):
         for one in _parse(request, ipam):
             if one.cidr not in shown:
                 wrong.append(f"{one.cidr} ({one.source}) is not in prevResult")
-            elif shown[one.cidr] != one.gateway:
+            elif one.gateway is not None and shown[one.cidr] != one.gateway:
                 wrong.append(f"the gateway of {one.cidr} is {shown[one.cidr]} in prevResult, not {one.gateway}")
         if wrong:
             raise CheckFailed(wrong[0], "; ".join(wrong))

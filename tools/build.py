@@ -14,7 +14,8 @@ PROGRAM = ROOT / "dist" / "multus" / "multus"
 BASELINE = ROOT / ".cache" / "baseline" / "baseline"
 
 CODE = ("cni_multus", "plugins", "ipam")
-RECIPE = ("build.spec", "requirements.txt", "tools/build.py", "tools/baseline.py", "tools/modules.py", "tools/modules_hook.py")
+TOOLS = ("tools/build.py", "tools/baseline.py", "tools/modules.py", "tools/modules_hook.py")
+RECIPE = ("build.spec", "requirements.txt", *TOOLS)
 
 
 def inputs(program: Path) -> Iterator[Path]:

@@ -1,8 +1,8 @@
 """Tell the neighbours who has an address now: gratuitous ARP and unsolicited neighbour advertisements.
 
-The kernel sends both, for every address of a link, when the link's MAC is set, be it to the one it has (NETDEV_CHANGEADDR
-in net/ipv4/devinet.c and net/ipv6/ndisc.c), if arp_notify and ndisc_notify are on. A packet socket could send more
-kinds of frames, but closing one waits for an RCU grace period: 5 to 15 ms per interface.
+The kernel sends both, for every address of a link, when the link's MAC is set, be it to the one it has
+(NETDEV_CHANGEADDR in net/ipv4/devinet.c and net/ipv6/ndisc.c), if arp_notify and ndisc_notify are on. A packet socket
+could send more kinds of frames, but closing one waits for an RCU grace period: 5 to 15 ms per interface.
 """
 
 from __future__ import annotations
