@@ -33,8 +33,8 @@ def run(argv: list[str]) -> int:
     try:
         _do(arguments.verb, arguments.net, os.path.abspath(arguments.netns or ""), arguments.valid)
     except CniError as error:
-        line = " ".join((f"{error.message} ({error.details})" if error.details else error.message).split())
-        sys.stderr.write(f"cnitool: {line}\n")
+        said = f"{error.message} ({error.details})" if error.details else error.message
+        sys.stderr.write(f"cnitool: {' '.join(said.split())}\n")
         return 1
     return 0
 
@@ -42,7 +42,7 @@ def run(argv: list[str]) -> int:
 def _do(verb: str, network: str, netns: str, valid: str | None) -> None:
     runtime = Runtime(
         directory=os.environ.get("NETCONFPATH") or "/etc/cni/net.d",
-        cache=os.path.join(os.environ.get("CNI_CACHE_DIR") or "/var/lib/cni", "results"),
+        cache=os.path.abspath(os.path.join(os.environ.get("CNI_CACHE_DIR") or "/var/lib/cni", "results")),
         environment=os.environ,
         warn=lambda text: sys.stderr.write(f"cnitool: warning: {text}\n"),
     )

@@ -24,13 +24,20 @@ def run(name: str, argv: list[str]) -> int:
         sys.stdout.flush()
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
-    except BrokenPipeError:
-        # Whoever reads has had enough; the interpreter must not meet the pipe once more when it flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), sys.stdout.fileno())
-        return 1
+    except OSError as error:
+        return _unwritten(name, error)
     except KeyboardInterrupt:
         return INTERRUPTED
     return status
+
+
+def _unwritten(name: str, error: OSError) -> int:
+    """Standard output takes no more: whoever reads has had enough, or the disk is full. The exit status."""
+    if not isinstance(error, BrokenPipeError):
+        sys.stderr.write(f"{name}: {error}\n")
+    # The interpreter must not meet the same failure once more when it flushes.
+    os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
+    return 1
 
 
 def _cnitool(argv: list[str]) -> int:

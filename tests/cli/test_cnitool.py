@@ -1,5 +1,9 @@
 import base64
 import json
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -188,6 +192,21 @@ def test_a_failing_chain_is_taken_back(node: Terminal, net: dict[str, Any], pod:
     assert node.cnitool("add", "net2", pod).failed() == "cnitool: not today (nor tomorrow)\n"
     assert nothing_is_left(node, pod)
     assert [call["command"] for call in node.calls()] == ["ADD", "DEL"]
+
+
+def test_an_interrupted_add_is_taken_back(node: Terminal, net: dict[str, Any], pod: str) -> None:
+    slow = node.program("slow", ADD={"sleep": 60})
+    node.write("20-chain.conflist", {"cniVersion": "1.0.0", "name": "net2", "plugins": [net, slow]})
+    command = ["nsenter", f"--net={node.host.path}", *node.command("cnitool"), "add", "net2", pod]
+    variables = {"NETCONFPATH": str(node.networks), "CNI_CACHE_DIR": str(node.cache), "CNI_PATH": str(node.bin_dir)}
+    with subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.PIPE, text=True) as process:
+        while not node.calls("ADD"):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate()
+    assert (process.returncode, stderr) == (130, "")
+    assert [call["command"] for call in node.calls()] == ["ADD", "DEL"]
+    assert nothing_is_left(node, pod)
 
 
 def test_a_result_that_the_version_cannot_tell_is_taken_back(node: Terminal, pod: str) -> None:

@@ -62,3 +62,11 @@ def test_a_reader_who_leaves_early_is_no_traceback(node: Terminal) -> None:
     )
     reader.stdin.close()
     assert (done.returncode, done.stderr) == (1, "")
+
+
+def test_a_full_disk_is_one_line(node: Terminal) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*node.command("multus"), "plugins"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert (done.returncode, done.stderr) == (1, "multus: [Errno 28] No space left on device\n")
