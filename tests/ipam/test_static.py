@@ -170,7 +170,7 @@ def test_a_check_wants_every_address_with_its_gateway(static: Callable[..., Ipam
     static("10.10.0.1/16", V6).check(added).failed(102, "10.10.0.1/16")
     changed = static({**V4, "gateway": "10.10.0.253"}, V6)
     changed.check(added).failed(102, "the gateway of 10.10.0.1/24 is 10.10.0.254 in prevResult, not 10.10.0.253")
-    static("10.10.0.1/24", V6).check(added).failed(102, "gateway")
+    static("10.10.0.1/24", V6).check(added).succeeded()  # a gateway that it did not give may be the bridge's
     ipam.call("CHECK").failed(7, "prevResult")
 
 
