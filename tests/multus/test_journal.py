@@ -201,7 +201,12 @@ def test_what_is_no_file_is_told_and_harms_nobody(node: Node, pod: Pod, tmp_path
     path.parent.mkdir(parents=True)
     target = tmp_path / "target"
     target.write_text("precious")
-    {"directory": path.mkdir, "symlink": lambda: path.symlink_to(target), "fifo": lambda: os.mkfifo(path)}[obstacle]()
+    if obstacle == "directory":
+        path.mkdir()
+    elif obstacle == "symlink":
+        path.symlink_to(target)
+    else:
+        os.mkfifo(path)
     node.call("ADD", config, pod).failed(5)
     assert pod.links() == {}
     assert target.read_text() == "precious"
