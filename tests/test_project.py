@@ -10,6 +10,7 @@ import pytest
 
 from cni_multus.registry import IPAM, MODULES, PLUGINS
 from tools.build import CODE, ROOT
+from tools.modules import NAME, read_index
 
 TOOLS = Path(sys.executable).parent
 CHECKED = [*CODE, "tests", "bench", "tools", "build.spec"]
@@ -67,10 +68,9 @@ def test_the_folders_are_the_list_of_features() -> None:
 
 def test_every_module_is_in_the_built_program() -> None:
     """What the registry names in strings, and what is imported on demand, PyInstaller cannot see by itself."""
-    inside = ROOT / "dist" / "multus" / "_internal"
-    sources = {path.relative_to(ROOT) for package in CODE for path in (ROOT / package).rglob("*.py")}
-    missing = {source for source in sources if not (inside / source).with_suffix(".pyc").exists()}
-    assert missing == set()
+    packed = read_index(ROOT / "dist" / "multus" / "_internal" / NAME)
+    sources = (path.relative_to(ROOT) for package in CODE for path in (ROOT / package).rglob("*.py"))
+    assert set(packed) == {".".join(source.with_suffix("").parts).removesuffix(".__init__") for source in sources}
 
 
 def test_every_dependency_is_pinned_with_hashes() -> None:

@@ -18,6 +18,9 @@ class CniError(Exception):
         self.message = message
         self.details = details
 
+    def __str__(self) -> str:
+        return self.message
+
 
 class IncompatibleVersion(CniError):
     """The configuration's cniVersion is not one that this program, or this verb, knows."""

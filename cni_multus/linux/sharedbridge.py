@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cni_multus.undo import Undo
 
 _FORWARDING = {4: "net/ipv4/ip_forward", 6: "net/ipv6/conf/all/forwarding"}
+_NO_MAC = "00:00:00:00:00:00"
 _LINK_LOCAL = Cidr.parse("fe80::/10")
 
 
@@ -45,6 +46,10 @@ def ensure_bridge(host: Namespace, name: str, *, mtu: int = 0, promisc: bool = F
         raise NetlinkFailure(f"cannot add bridge {name}: it comes and goes")
     if why := why_no_bridge(found, name):
         raise InvalidNetworkConfig(why)
+    if found.mac == _NO_MAC:
+        # A bridge that nobody gave a MAC has none while it has no port, and takes its first one's.
+        found.mac = random_mac()
+        change_link(host, found.index, mac=found.mac, attempt=f"cannot give {name} a MAC")
     # The flag is what somebody set; `promiscuity` also counts who listens for a while.
     set_promisc = promisc and not found.flags & IFF_PROMISC
     if set_promisc or not found.up:

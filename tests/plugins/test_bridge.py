@@ -487,3 +487,12 @@ def test_what_is_wrong_is_told_with_its_path_before_anything_happens(
     assert node.shown.everything() == before
     assert inside.links() == set()
     assert node.verbs() == []
+
+
+def test_a_bridge_without_ports_and_without_a_mac_is_given_one(node: Runtime, pod: Pod) -> None:
+    """What the Go plugin's L2 bridge is once its last container is gone."""
+    for command in ("add cni0 type bridge", "add v0 type veth peer v1", "set v0 master cni0", "del v0"):
+        node.shown.run(f"ip link {command}")
+    assert node.shown.link("cni0")["address"] == "00:00:00:00:00:00"
+    result = node.add(bridge(), pod)
+    assert node.shown.link("cni0")["address"] == result["interfaces"][0]["mac"] != "00:00:00:00:00:00"
