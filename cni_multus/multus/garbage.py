@@ -90,8 +90,8 @@ class _Collection:
 
     def _drop(self, asked: Request) -> None:
         found = records.find(asked, self.settings, self.journal)
-        if found is None:
-            return
+        if found is None or (found.foreign and found.damage):
+            return  # nothing, or a file that may be anybody's
         record = found.record
         self._note(record, stays=False)
         errors = detach(asked, self.settings, record, self.log)

@@ -96,7 +96,10 @@ def find(request: Request, settings: Settings, journal: Journal) -> Found | None
         return None
     from cni_multus.multus import takeover
 
-    record = takeover.find_record(settings.cni_dir, request)
+    try:
+        record = takeover.find_record(settings.cni_dir, request)
+    except CniError as error:
+        return Found(new(request, guess(request, settings)), damage=error, foreign=True)
     return None if record is None else Found(record, foreign=True)
 
 

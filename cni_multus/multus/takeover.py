@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 
 
 def find_record(cni_dir: str, request: Request) -> Record | None:
-    """The record that a Go Multus's files amount to, None where it left none (or none that can be read)."""
+    """The record that a Go Multus's files amount to, None where it left none.
+
+    Raises DecodingFailure where it left files of which nothing can be read.
+    """
     path = os.path.join(cni_dir, request.container_id)
-    data = read(path)
+    data = _read_scratch(path)
     cached = {
         entry.ifname: entry for entry in libcni_cache.entries(results(cni_dir), container_id=request.container_id)
     }
@@ -35,26 +38,25 @@ def find_record(cni_dir: str, request: Request) -> Record | None:
         return None
     record = Record(request.container_id, request.ifname, request.netns, request.arguments)
     record.complete = True
-    delegates = _delegates(data, path)
-    for at, delegate in enumerate(delegates):
-        ifname = delegate.text("ifnameRequest") or (f"net{at}" if at else request.ifname)
-        attachment = _from_scratch(delegate, ifname, request)
-        if attachment is not None:
-            record.attachments.append(attachment)
-    known = {attachment.ifname for attachment in record.attachments}
-    for ifname, entry in cached.items():
+    record.attachments = _listed(data, path, request)
+    known = {attachment.ifname: attachment for attachment in record.attachments}
+    for ifname in sorted(cached, key=lambda name: (name != request.ifname, len(name), name)):
         if ifname in known:
-            _add_cached(next(one for one in record.attachments if one.ifname == ifname), entry)
-        else:
-            lost = _from_cache(entry)
-            if lost is not None:
-                record.attachments.append(lost)
-    return record if record.attachments else None
+            _add_cached(known[ifname], cached[ifname])
+        elif lost := _from_cache(cached[ifname]):
+            record.attachments.append(lost)
+    if not record.attachments and data != b"[]":
+        raise DecodingFailure(f"{path}, which the Go Multus wrote, cannot be read, nor is anything in {results(cni_dir)}")
+    if not record.arguments and request.ifname in cached:
+        record.arguments = dict(cached[request.ifname].cni_args)
+    return record
 
 
 def forget(cni_dir: str, container_id: str) -> None:
     """Remove what the Go Multus left of a container."""
-    remove(os.path.join(cni_dir, container_id))
+    path = os.path.join(cni_dir, container_id)
+    if not os.path.isdir(path):
+        remove(path)
     for entry in libcni_cache.entries(results(cni_dir), container_id=container_id):
         libcni_cache.remove(results(cni_dir), entry)
 
@@ -64,27 +66,39 @@ def results(cni_dir: str) -> str:
     return os.path.join(cni_dir, "results")
 
 
-def _delegates(data: bytes | None, path: str) -> tuple[Section, ...]:
+def _read_scratch(path: str) -> bytes | None:
+    """What the file holds, None where there is none: a directory is one of ours, whose name is a container's as well."""
+    return None if os.path.isdir(path) else read(path)
+
+
+def _listed(data: bytes | None, path: str, request: Request) -> list[Attachment]:
+    """What the scratch file lists; nothing where it was cut by a power loss: libcni's cache may still know."""
     try:
         value = parse(data, path) if data else []
-        return objects(value, "") if isinstance(value, list) else ()
-    except DecodingFailure:
-        return ()  # cut by a power loss; libcni's cache may still know
+        delegates = objects(value, "") if isinstance(value, list) else ()
+        names = [delegate.text("ifnameRequest") for delegate in delegates]
+    except CniError:
+        return []
+    found = []
+    for at, (delegate, asked) in enumerate(zip(delegates, names, strict=True)):
+        ifname = asked or (f"net{at}" if at else request.ifname)
+        if attachment := _from_scratch(delegate, ifname, request):
+            found.append(attachment)
+    return found
 
 
 def _from_scratch(delegate: Section, ifname: str, request: Request) -> Attachment | None:
     try:
         network = parse_object(a2b_base64(delegate.text("Bytes")), "Bytes")
+        if not network.get("name"):
+            network["name"] = delegate.text("Name")
+        addresses = delegate.items("ipRequest")
     except (CniError, NotBase64, ValueError):
         return None
-    if not network.get("name"):
-        network["name"] = delegate.text("Name")
-    capabilities: dict[str, object] = {}
+    capabilities: dict[str, object] = {"ips": addresses} if addresses else {}
     for key, name in (("macRequest", "mac"), ("infinibandGUIDRequest", "infinibandGUID"), ("deviceID", "deviceID")):
         if delegate.value(key):
             capabilities[name] = delegate.value(key)
-    if delegate.items("ipRequest"):
-        capabilities["ips"] = delegate.items("ipRequest")
     return Attachment(network, request.config.text("cniVersion"), ifname, capabilities)
 
 

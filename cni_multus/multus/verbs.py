@@ -128,8 +128,10 @@ def _clear_remains(request: Request, settings: Settings, journal: Journal, log: 
 
 def _is_attached(found: Found, request: Request) -> bool:
     record = found.record
+    if found.damage is not None:
+        return False
     if not found.foreign:
-        return found.damage is None and record.complete and not record.failed and record.is_of(request.netns)
+        return record.complete and not record.failed and record.is_of(request.netns)
     with Namespace.open(request.netns) as container:
         return any(find_link(container, attachment.ifname) for attachment in record.attachments)
 
