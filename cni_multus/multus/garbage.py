@@ -7,6 +7,7 @@ import os
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import print_compact
 from cni_multus.cni.errors import CniError, TryAgainLater
+from cni_multus.cni.request import VALID_ATTACHMENTS
 from cni_multus.multus import records, takeover
 from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.log import Log
@@ -39,7 +40,7 @@ class _Collection:
     def __init__(self, request: Request, settings: Settings) -> None:
         self.request = request
         self.settings = settings
-        self.valid = request.valid_attachments()
+        self.valid = _valid(request)
         self.journal = Journal(settings.cni_dir)
         self.log = Log(settings, "GC")
         self.interfaces = set(self.valid)
@@ -109,6 +110,14 @@ class _Collection:
             self.networks.setdefault(_key(planned.network), planned.network)
         if stays:
             self.interfaces.update((record.container_id, attachment.ifname) for attachment in record.attachments)
+
+
+def _valid(request: Request) -> set[tuple[str, str]]:
+    """The runtime's list; a member that names nothing means that it cannot be believed about what is stale."""
+    valid = request.valid_attachments()
+    if any(not container_id or not ifname for container_id, ifname in valid):
+        raise request.config.wrong(VALID_ATTACHMENTS, "a member has no containerID or no ifname")
+    return valid
 
 
 def _foreign_containers(settings: Settings) -> set[str]:
