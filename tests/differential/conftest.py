@@ -64,3 +64,18 @@ def pair(make_pair: Callable[[], Pair]) -> Pair:
 def versions(make_pair: Callable[[], Pair]) -> Versions:
     """A pair for every version."""
     return Versions(make_pair)
+
+
+@pytest.fixture
+def mixed(ours: Path, reference: Path, netns: MakeNamespace, tmp_path: Path) -> Iterator[Side]:
+    """A node with both: ours under their names, the Go plugins with `go-` before theirs where we have one as well."""
+    plugins = tmp_path / "mixed"
+    plugins.mkdir()
+    for program in reference.iterdir():
+        name = f"go-{program.name}" if (ours / program.name).exists() else program.name
+        (plugins / name).symlink_to(program)
+    for program in ours.iterdir():
+        (plugins / program.name).symlink_to(program.resolve())
+    side = Side("node", plugins, netns, tmp_path)
+    yield side
+    side.close()

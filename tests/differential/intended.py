@@ -184,3 +184,43 @@ def unintended(found: list[Difference], version: str) -> list[Difference]:
         else:
             entry.used.append(difference.where)
     return left
+
+
+# Requests that cannot be served, by the names that test_refusals.py has for them.
+
+REFUSED_BY_REFERENCE = {
+    "no CNI_PATH": "it is optional, and nothing is executed here",
+    "an argument whose value has a sign": "the first sign ends the key",
+    "a subnet without room": "of a /31 both addresses serve (RFC 3021)",
+    "the namespace is a file": "what is no namespace is a namespace that is gone: DEL has nothing to undo there",
+    "the arguments are no pairs": "DEL does not depend on CNI_ARGS",
+    "an argument that nobody knows any more": "DEL does not depend on CNI_ARGS",
+    "the ranges are gone": "DEL knows by its files what was given",
+    "the ranges are wrong": "DEL knows by its files what was given",
+}
+
+REFUSED_BY_OURS = {
+    "a gateway where there is no room": "the reference makes 10.1.2.4/32 the gateway, which 10.1.2.3/32 cannot reach",
+    "static without addresses": "an IPAM that gives nothing has failed, and knows why",
+}
+
+_BRIDGE = "the bridge is made before the request is understood, and stays"
+_LINK = "the link is made before, and stays; a repeated ADD then fails because of it"
+LEFT_BY_REFERENCE = {
+    "an interface name that is a template": _BRIDGE,
+    "a namespace that is not there": _BRIDGE,
+    "a namespace that is a file": _BRIDGE,
+    "the node's own namespace": "it is noticed after the IPAM has served, whose address stays reserved",
+    "a MAC that is none": _BRIDGE,
+    "an interface that is there": _BRIDGE,
+    "another gateway's bridge": "the veth pair stays",
+    "a bridge in a version that cannot tell it": _LINK,
+    "an IPAM that is not there": _LINK,
+    "an IPAM with a path": _LINK,
+    "an IPAM that gives nothing": _LINK,
+    "an IPAM that fails": _LINK,
+    "a macvlan in a version that cannot tell it": _LINK,
+    "a macvlan whose IPAM fails": _LINK,
+    "a macvlan whose IPAM gives nothing": _LINK,
+}
+"""Where the reference refuses as well, and leaves something behind."""

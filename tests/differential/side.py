@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -137,6 +138,8 @@ def add_uplink(kernel: IPRoute) -> None:
     kernel.link("add", ifname=UPLINK, kind="veth", peer="up1")
     for name in ("lo", UPLINK, "up1"):
         kernel.link("set", index=kernel.link_lookup(ifname=name)[0], state="up")
+    while len(kernel.link_lookup(operstate="UP")) < len((UPLINK, "up1")):
+        time.sleep(0.001)
 
 
 def files(root: Path) -> dict[str, tuple[str, str]]:
