@@ -46,7 +46,7 @@ def find_record(cni_dir: str, request: Request) -> Record | None:
         elif lost := _from_cache(cached[ifname]):
             record.attachments.append(lost)
     if not record.attachments and data != b"[]":
-        raise DecodingFailure(f"{path}, which the Go Multus wrote, cannot be read, nor is anything in {results(cni_dir)}")
+        raise DecodingFailure(f"{path}, written by the Go Multus, cannot be read, and {results(cni_dir)} knows nothing")
     if not record.arguments and request.ifname in cached:
         record.arguments = dict(cached[request.ifname].cni_args)
     return record
@@ -67,7 +67,7 @@ def results(cni_dir: str) -> str:
 
 
 def _read_scratch(path: str) -> bytes | None:
-    """What the file holds, None where there is none: a directory is one of ours, whose name is a container's as well."""
+    """What the file holds, None where there is none: a directory of the name is one of ours."""
     return None if os.path.isdir(path) else read(path)
 
 

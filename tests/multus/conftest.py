@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from tests.node import Node, Pod
+from tests.node import Pod
+from tests.plugins.runtime import Runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,8 +21,8 @@ class MakePod(Protocol):
 
 
 @pytest.fixture
-def node(host: Namespace, tmp_path: Path) -> Node:
-    return Node(host, tmp_path)
+def node(host: Namespace, tmp_path: Path) -> Runtime:
+    return Runtime(host, tmp_path)
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ with open(sys.argv[1]) as file:
 @contextmanager
 def held(path: Path, kind: int) -> Iterator[None]:
     """Another process has the file locked."""
-    command = [sys.executable, "-c", HOLDER, path, str(kind)]
+    command = [sys.executable, "-c", HOLDER, str(path), str(kind)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"

@@ -27,7 +27,7 @@ def go_plugins() -> Path:
 def attach(node: Node, pod: Pod, plugin: Path, network: dict[str, Any], ifname: str) -> dict[str, Any]:
     """ADD as the Go Multus has it done: by the Go plugin, in the node's namespace."""
     environment = pod.environment("ADD", str(plugin.parent), CNI_IFNAME=ifname)
-    command = ["nsenter", f"--net={node.host.path}", plugin]
+    command = ["nsenter", f"--net={node.host.path}", str(plugin)]
     added = subprocess.run(
         command, env=environment, input=json.dumps(network).encode(), capture_output=True, check=True
     )
