@@ -152,9 +152,18 @@ def _cidr(address: Address) -> Cidr:
 
 def _add_address(host: Namespace, bridge: Link, cidr: Cidr) -> None:
     request = add_address_message(bridge.index, cidr.ip.packed, cidr.prefix, nodad=True)
-    host.netlink.request(request, f"cannot add address {cidr} to {bridge.name}")
+    _unless(errno.EEXIST, host, request, f"cannot add address {cidr} to {bridge.name}")
 
 
 def _remove_address(host: Namespace, bridge: Link, cidr: Cidr) -> None:
     request = remove_address_message(bridge.index, cidr.ip.packed, cidr.prefix)
-    host.netlink.request(request, f"cannot remove address {cidr} from {bridge.name}")
+    _unless(errno.EADDRNOTAVAIL, host, request, f"cannot remove address {cidr} from {bridge.name}")
+
+
+def _unless(done: int, host: Namespace, request: bytes, attempt: str) -> None:
+    """Send a request; the errno `done` says that somebody who does not wait for a turn was faster."""
+    try:
+        host.netlink.request(request, attempt)
+    except NetlinkFailure as failure:
+        if failure.errno != done:
+            raise

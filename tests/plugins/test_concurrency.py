@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cni_multus.linux.exclusion import Exclusion
 from tests.node import UPLINK, Answer
 from tests.plugins.runtime import PYTHONPATH
 from tests.plugins.shown import Shown
@@ -39,20 +40,23 @@ def macvlan(node: Runtime) -> dict[str, Any]:
 
 
 def together(node: Runtime, verb: str, wanted: list[tuple[dict[str, Any], Pod]]) -> list[Answer]:
-    """One process for each, all of them started before any is waited for."""
+    """One process for each, all of them running at once."""
     running = []
-    for config, pod in wanted:
-        process = subprocess.Popen(
-            node.command(config["type"]),
-            env=pod.environment(verb, str(node.runtime_path)) | PYTHONPATH,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        running.append((process, json.dumps(config).encode()))
+    for at, (config, pod) in enumerate(wanted):
+        told = node.root / f"stdin{at}"
+        told.write_text(json.dumps(config))
+        with told.open() as stdin:
+            process = subprocess.Popen(
+                node.command(config["type"]),
+                env=pod.environment(verb, str(node.runtime_path)) | PYTHONPATH,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        running.append(process)
     answers = []
-    for process, stdin in running:
-        stdout, stderr = process.communicate(stdin)
+    for process in running:
+        stdout, stderr = process.communicate()
         answers.append(Answer(process.returncode, stdout, stderr))
     return answers
 
@@ -73,6 +77,17 @@ def test_many_pods_come_and_go_at_once(node: Runtime, make_pod: MakePod) -> None
         answer.succeeded()
     assert node.links() == {"cni0": "bridge"}
     assert node.reserved("blue") == {}
+
+
+def test_nobody_keeps_pods_from_starting_by_holding_the_turn(node: Runtime, make_pod: MakePod) -> None:
+    """Anybody on the node can: then they all go on at once, without turns."""
+    config = bridge(node)
+    pods = [make_pod(f"pod{at}") for at in range(8)]
+    with Exclusion(node.host, "bridge cni0"):
+        answers = together(node, "ADD", [(config, pod) for pod in pods])
+    for pod, answer in zip(pods, answers, strict=True):
+        node.check(config, pod, answer.succeeded().document)
+    assert list(node.links().values()).count("bridge") == 1
 
 
 def test_failures_do_not_take_the_bridge_from_those_who_succeed(node: Runtime, make_pod: MakePod) -> None:
