@@ -60,15 +60,17 @@ class _Collection:
         """Note what a valid sandbox has, drop one that is not; one that a request is just working on stays."""
         asked = self.request.with_config(self.request.config, None)
         asked.container_id, asked.ifname = container_id, ifname
-        is_valid = (container_id, ifname) in self.valid
         try:
-            if not is_valid and self._is_dropped(asked):
+            if (container_id, ifname) not in self.valid and self._is_dropped(asked):
                 return
+        except CniError as error:
+            self.errors.append(error)
+        try:
             if found := records.find(asked, self.settings, self.journal):
                 self._note(found.record)
         except CniError as error:
             self.errors.append(error)
-            self.unsure |= is_valid
+            self.unsure = True
 
     def sweep(self) -> None:
         """Let every network remove what belongs to no interface that stays, if those are all known."""

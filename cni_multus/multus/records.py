@@ -110,11 +110,11 @@ def any_trace(request: Request, settings: Settings, journal: Journal) -> bool:
 
 
 def keep_what_is_left(journal: Journal, record: Record) -> None:
-    """Write the record again, or remove it where it has no attachment any more."""
-    if record.attachments:
-        journal.write(record)
-    else:
+    """Write the record again if it has changed, or remove it where it has no attachment any more."""
+    if not record.attachments:
         journal.remove(record.container_id, record.ifname)
+    elif not _is_written(journal, record):
+        journal.write(record)
 
 
 def forget(record: Record, settings: Settings, journal: Journal) -> None:
@@ -124,6 +124,15 @@ def forget(record: Record, settings: Settings, journal: Journal) -> None:
         from cni_multus.multus import takeover
 
         takeover.forget(settings.cni_dir, record.container_id)
+
+
+def _is_written(journal: Journal, record: Record) -> bool:
+    """Whether the journal says just this: what fails again and again, for days, must not fill the disk."""
+    try:
+        written = journal.find(record.container_id, record.ifname)
+    except CniError:
+        return False
+    return written is not None and written.to_json() == record.to_json()
 
 
 def _go_multus_was_here(cni_dir: str, container_id: str) -> bool:

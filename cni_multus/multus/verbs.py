@@ -92,13 +92,12 @@ def _delete(request: Request, settings: Settings, journal: Journal, log: Log) ->
     if found.damage is not None:
         log.error(f"detaching what the configuration names: {found.damage.message}")
     record = found.record
-    told, before = record.failed, len(record.attachments)
+    told = record.failed
     errors = detach(request, settings, record, log)
     try:
         if errors:
             record.failed = True
-            if not told or len(record.attachments) < before:
-                records.keep_what_is_left(journal, record)
+            records.keep_what_is_left(journal, record)
         else:
             records.forget(record, settings, journal)
     except CniError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.multus.gomultus import write_cached, write_scratch
-from tests.node import Pod
+from tests.node import Pod, in_private_mounts
 
 if TYPE_CHECKING:
     from tests.multus.conftest import MakePod
@@ -134,6 +134,30 @@ def test_an_address_stays_reserved_while_its_link_cannot_go(node: Node, pod: Pod
     assert "no program 'absent'" in collect(node, config).failed(101)
     assert [one.ifname for one in node.record(pod).attachments] == ["net1"]
     node.program("absent")
+    collect(node, config).succeeded()
+    assert node.remains(pod) == {}
+
+
+def test_a_stale_pod_that_cannot_be_dropped_keeps_its_addresses(node: Node, pod: Pod) -> None:
+    """Nor does a GC that fails again and again fill the disk."""
+    config = node.config(node.bridge(), node.program("fabric"))
+    node.call("ADD", config, pod).succeeded()
+    node.program("fabric", DEL={"status": 1})
+    sizes = []
+    for _ in range(3):
+        collect(node, config).failed(101)
+        sizes.append(node.record_file(pod).stat().st_size)
+    assert len(set(sizes)) == 1
+    node.program("fabric")
+
+    def read_only() -> None:
+        for option in ("bind", "remount,ro,bind"):
+            subprocess.run(["mount", "-o", option, node.cni_dir, node.cni_dir], check=True)
+        (node.addresses / "primary" / "10.1.0.9").write_bytes(b"pod-1\r\nnet1")
+        collect(node, config).failed(5)
+
+    in_private_mounts(read_only)
+    assert "10.1.0.9" in node.reserved("primary")
     collect(node, config).succeeded()
     assert node.remains(pod) == {}
 
