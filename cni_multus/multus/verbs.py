@@ -34,6 +34,7 @@ class Multus(Plugin):
         settings = Settings(request)
         log = Log(settings, pod_of(request))
         planned = decide(request, settings)
+        log.debug(f"ADD in {request.netns}: " + ", ".join(f"{one.ifname} to {one.name}" for one in planned))
         _await_readiness(settings)
         require_programs(planned, request, settings)
         journal = Journal(settings.cni_dir)
@@ -92,6 +93,7 @@ def _delete(request: Request, settings: Settings, journal: Journal, log: Log) ->
     if found.damage is not None:
         log.error(f"detaching what the configuration names: {found.damage.message}")
     record = found.record
+    log.debug(f"DEL in {request.netns}: " + ", ".join(attachment.ifname for attachment in record.attachments))
     told = record.failed
     errors = detach(request, settings, record, log)
     try:

@@ -350,5 +350,5 @@ def test_all_links_of_a_pod_go_with_one_message(node: Node, pod: Pod, tmp_path: 
 def test_messages_of_the_log_stay_off_standard_output(node: Node, pod: Pod) -> None:
     answer = ask(node, pod, "ADD", three(node, logLevel="debug")).succeeded()
     assert answer.document["cniVersion"] == "1.1.0"
-    assert answer.stderr.count("\n") == 4
+    assert answer.stderr.count("\n") == 5
     assert sys.executable not in answer.stderr

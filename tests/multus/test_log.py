@@ -49,7 +49,7 @@ def levels(text: str) -> set[str]:
         ("error", {"error"}),
         ("ERROR", {"error"}),
         ("verbose", {"error", "verbose"}),
-        ("debug", {"error", "verbose"}),
+        ("debug", {"error", "verbose", "debug"}),
     ],
 )
 def test_a_level_says_what_is_at_or_above_it(
