@@ -1,24 +1,23 @@
-"""An interface of a container, from a request and a result to the kernel: whose it is, its addresses and routes."""
+"""An interface of a container, from a result to the kernel: its addresses and routes. Only ADD imports this."""
 
 from __future__ import annotations
 
 import time
-from binascii import crc32
 
 from cni_multus.cni.addressing import Cidr, Ip
-from cni_multus.cni.config import Section
 from cni_multus.cni.errors import InvalidNetworkConfig, NetlinkFailure
 from cni_multus.linux import addresses, routes
-from cni_multus.linux.announce import notify_sysctls
+from cni_multus.linux.announce import announce, notify_sysctls
 from cni_multus.linux.interfaces import bring_up
 from cni_multus.linux.sysctl import write_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.request import Attachment, Request
     from cni_multus.cni.result import IpConfig, Route
     from cni_multus.linux.links import Link
     from cni_multus.linux.netns import Namespace
+
+__all__ = ["announce", "configure", "require_ipv6_mtu"]
 
 SECONDARY_METRIC = 4096
 """The least metric of a default route that must not take over from another interface's: IPv4's own default is 0,
@@ -30,35 +29,6 @@ HOST_SCOPE = 254
 WORST_METRIC = 0xFFFFFFFF
 DAD_WAIT = 5.0
 IPV6_MTU = 1280
-
-
-def group_of(sandbox: str) -> int:
-    """The device group of the links of `Request.sandbox`: one message deletes them all. Never 0, everybody's."""
-    return crc32(sandbox.encode(errors="surrogateescape")) & 0x3FFFFFFF | 0x40000000
-
-
-def requested_mac(request: Request) -> str:
-    """The MAC that is asked for in runtimeConfig, else args.cni, else CNI_ARGS, else the configuration; "" if none."""
-    config = request.config
-    for section in (config.section("runtimeConfig"), config.section("args").section("cni")):
-        if mac := section.mac("mac"):
-            return mac
-    if argument := request.arguments.get("MAC"):
-        return Section({"MAC": argument}, "CNI_ARGS").mac("MAC")
-    return config.mac("mac")
-
-
-def label(attachment: Attachment) -> str:
-    """The alias of an attachment's link on the node: whose it is, for operators and for GC."""
-    text = f"{labels_start(attachment.network)}{attachment.container_id}:{attachment.ifname}"
-    size = len(text.encode("utf-8", "surrogateescape"))
-    # The kernel takes 255 bytes, and names may be longer together.
-    return text if size < 255 else f"{text[:230]}~{crc32(text.encode('utf-8', 'surrogateescape')):08x}"
-
-
-def labels_start(network: str) -> str:
-    """What every label of a network starts with."""
-    return f"multus:{network}:"
 
 
 def configure(
@@ -175,9 +145,3 @@ def require_ipv6_mtu(link: Link) -> None:
     """Raise where the kernel would have no IPv6 on a link, and say so with no word about the MTU."""
     if link.mtu < IPV6_MTU:
         raise InvalidNetworkConfig(f"mtu: {link.mtu} of {link.name} is less than the {IPV6_MTU} that IPv6 needs")
-
-
-def refuse_mtu(mtu: int, largest: int, master: str) -> None:
-    """Raise where a link would be larger than what carries it."""
-    if mtu > largest:
-        raise InvalidNetworkConfig(f"mtu: {mtu} is more than the {largest} of its master {master}")

@@ -10,8 +10,6 @@ from cni_multus.cni.result import Dns, Result
 from cni_multus.cni.verbs import Plugin
 from cni_multus.cni.versions import family
 from cni_multus.delegate import Program, find
-from cni_multus.interface import configure
-from cni_multus.linux.announce import announce
 from cni_multus.linux.links import find_link, remove_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.undo import Undo
@@ -85,6 +83,8 @@ class InterfacePlugin(_Of["C"]):
         """DEL without the container's namespace: remove what the attachment still has on the node."""
 
     def add(self, request: Request) -> Result:
+        from cni_multus.interface import announce, configure  # no other verb needs them
+
         config = self.parse(request)
         dns = request.config.section("dns")
         own_dns = Dns.parse(dns) if dns.raw else None

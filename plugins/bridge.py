@@ -6,7 +6,6 @@ from cni_multus.cni.addressing import BITS, Cidr, Ip
 from cni_multus.cni.errors import InvalidNetworkConfig, NotAvailable, UnsupportedField
 from cni_multus.cni.request import Attachment, wrong_with_ifname
 from cni_multus.cni.result import Interface, IpConfig, Result, Route
-from cni_multus.interface import group_of, label, labels_start, requested_mac, require_ipv6_mtu
 from cni_multus.linux import sysctl
 from cni_multus.linux.bridges import port_message, port_of
 from cni_multus.linux.hostports import await_running, find_port, remove_pair, remove_ports
@@ -32,6 +31,7 @@ from cni_multus.linux.sharedbridge import (
     turn,
     why_no_bridge,
 )
+from cni_multus.marks import group_of, label, labels_start, requested_mac
 from cni_multus.plugin import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
@@ -105,6 +105,8 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         ipam: Result,
         undo: Undo,
     ) -> Attached:
+        from cni_multus.interface import require_ipv6_mtu
+
         gateways = _plan_gateways(config, ipam) if config.gateway else []
         with turn(host, config.bridge):
             bridge = ensure_bridge(host, config.bridge, mtu=config.mtu, promisc=config.promisc, undo=undo)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from cni_multus.cni.errors import InvalidNetworkConfig, NotAvailable
 from cni_multus.cni.result import Interface, Result
-from cni_multus.interface import group_of, refuse_mtu, requested_mac
 from cni_multus.linux.links import add_macvlan, find_link, find_link_by_index, remove_link
-from cni_multus.linux.routes import list_routes
+from cni_multus.marks import group_of, requested_mac
 from cni_multus.plugin import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
@@ -54,7 +53,8 @@ class Macvlan(InterfacePlugin["MacvlanConfig"]):
 
     def prepare(self, request: Request, config: MacvlanConfig, host: Namespace, container: Namespace) -> None:
         master = _master(config, config.home(host, container))
-        refuse_mtu(config.mtu, master.mtu, master.name)
+        if config.mtu > master.mtu:
+            raise InvalidNetworkConfig(f"mtu: {config.mtu} is more than the {master.mtu} of its master {master.name}")
         if not master.up:
             raise InvalidNetworkConfig(f"master: {master.name} is down, and a macvlan on it would carry nothing")
 
@@ -128,6 +128,8 @@ def _master(config: MacvlanConfig, home: Namespace) -> Link:
         if master is None:
             raise InvalidNetworkConfig(f"master: there is no link {config.master} in {home}")
         return master
+    from cni_multus.linux.routes import list_routes
+
     defaults = [route for route in list_routes(home, table=_MAIN) if route.default and route.index]
     if not defaults:
         raise InvalidNetworkConfig(f"master: none is given, and {home} has no default route to take it from")

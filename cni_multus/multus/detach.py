@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from cni_multus.cni.errors import CniError
 from cni_multus.delegate import Program, find
-from cni_multus.interface import group_of
 from cni_multus.linux.links import remove_group
 from cni_multus.linux.netns import Namespace
+from cni_multus.marks import group_of
 from cni_multus.multus.plan import Planned, recorded
 
 TYPE_CHECKING = False

@@ -9,10 +9,10 @@ import os
 import time
 
 from cni_multus.cni.document import print_compact
-from cni_multus.multus.logfile import LogFile
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni_multus.multus.logfile import LogFile
     from cni_multus.multus.settings import Settings
 
 LEVELS = ("panic", "error", "verbose", "debug")
@@ -28,8 +28,7 @@ class Log:
         level = settings.log_level.lower()
         self._level = LEVELS.index(level) if level in LEVELS else 0
         self._stderr = settings.log_to_stderr
-        file = LogFile(settings.log_file, settings.log_options)
-        self._file = file if settings.log_file else None
+        self._file = _open(settings) if settings.log_file else None
         self._pod = pod
         if level and level not in LEVELS:
             self._write("error", f"logLevel {settings.log_level!r} is not one of {', '.join(LEVELS)}")
@@ -74,3 +73,9 @@ def _say(line: bytes) -> None:
         os.write(2, line)
     except OSError:
         return  # nobody listens
+
+
+def _open(settings: Settings) -> LogFile:
+    from cni_multus.multus.logfile import LogFile
+
+    return LogFile(settings.log_file, settings.log_options)

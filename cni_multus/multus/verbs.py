@@ -11,7 +11,6 @@ from cni_multus.cni.verbs import Plugin
 from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.multus import records
-from cni_multus.multus.attach import attach
 from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.log import Log
 from cni_multus.multus.plan import Planned, configured, decide, recorded, refuse_taken_names, require_programs
@@ -31,6 +30,8 @@ class Multus(Plugin):
     """Several networks for one sandbox."""
 
     def add(self, request: Request) -> Result:
+        from cni_multus.multus.attach import attach  # no other verb needs it
+
         settings = Settings(request)
         log = Log(settings, pod_of(request))
         planned = decide(request, settings)

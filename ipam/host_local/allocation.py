@@ -4,15 +4,34 @@ from __future__ import annotations
 
 from cni_multus.cni.addressing import Cidr
 from cni_multus.cni.errors import InvalidEnvironment, TryAgainLater
-from cni_multus.cni.result import IpConfig
+from cni_multus.cni.result import IpConfig, Result
 from cni_multus.state.owners import Owner
+from cni_multus.state.reservations import Reservations
+from ipam.host_local.config import HostLocalConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.addressing import Ip
-    from cni_multus.state.reservations import Reservations
+    from cni_multus.cni.config import Section
+    from cni_multus.cni.request import Request
     from ipam.host_local.config import Requested
     from ipam.host_local.ranges import RangeSet
+
+
+def allocate(request: Request, ipam: Section, data_dir: str) -> Result:
+    """One address of every set for the request's attachment, all of them or none."""
+    config = HostLocalConfig.parse(request, ipam)
+    owner = Owner(request.container_id, request.ifname)
+    attempt = f"cannot reserve an address in network {request.name}"
+    with Reservations(data_dir, request.name, attempt) as reservations:
+        refuse_second(reservations, owner, config.sets)
+        chosen = [
+            claim(reservations, ranges, wanted) if wanted else choose(reservations, at, ranges)
+            for at, (ranges, wanted) in enumerate(zip(config.sets, config.wanted, strict=True))
+        ]
+        reservations.reserve(owner, chosen, remember=True)
+    ips = [answer(ranges, ip) for ranges, ip in zip(config.sets, chosen, strict=True)]
+    return Result(ips=ips, routes=config.routes, dns=config.dns)
 
 
 def find_free(reservations: Reservations, at: int, ranges: RangeSet) -> Ip | None:

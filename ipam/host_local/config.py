@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from cni_multus.cni.config import Section
     from cni_multus.cni.request import Request
 
-DATA_DIR = "/var/lib/cni/networks"
-
 
 class Requested:
     """An address that somebody asked for, and `source`, where."""

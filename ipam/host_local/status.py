@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from cni_multus.cni.errors import CniError, NotAvailable
 from cni_multus.state.readiness import why_not_writable
-from cni_multus.state.reservations import Reservations, parse_data_dir
+from cni_multus.state.reservations import Reservations
 from ipam.host_local.allocation import exhausted, find_free
-from ipam.host_local.config import DATA_DIR, parse_sets
+from ipam.host_local.config import parse_sets
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni_multus.cni.config import Section
     from cni_multus.cni.request import Request
 
 
-def require_available(request: Request) -> None:
+def require_available(request: Request, ipam: Section, data_dir: str) -> None:
     """Raise NotAvailable where the directory cannot be written or a set has no free address."""
-    ipam = request.config.section("ipam")
-    data_dir = parse_data_dir(ipam, DATA_DIR)
     if why := why_not_writable(f"{data_dir}/{request.name}"):
         raise NotAvailable(f"network {request.name}: no address can be reserved: {why}")
     if not (ipam.text("subnet") or ipam.items("ranges")) and request.config.section("capabilities").flag("ipRanges"):

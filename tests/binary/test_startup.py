@@ -48,38 +48,28 @@ PROTOCOL = {
     "cni_multus.registry",
 }
 
+# What every verb of bridge with host-local needs; a DEL, the most frequent one, needs no more.
 BRIDGE = {
     "_ctypes",
     "cni_multus.cni.verbs",
     "cni_multus.delegate",
-    "cni_multus.differences",
-    "cni_multus.interface",
     "cni_multus.linux",
     "cni_multus.linux.addresses",
-    "cni_multus.linux.announce",
     "cni_multus.linux.bridges",
     "cni_multus.linux.codec",
     "cni_multus.linux.exclusion",
     "cni_multus.linux.hostports",
-    "cni_multus.linux.interfaces",
     "cni_multus.linux.linkinfo",
     "cni_multus.linux.links",
     "cni_multus.linux.linktable",
     "cni_multus.linux.neighbours",
     "cni_multus.linux.netlink",
     "cni_multus.linux.netns",
-    "cni_multus.linux.routeinfo",
-    "cni_multus.linux.routes",
     "cni_multus.linux.sharedbridge",
     "cni_multus.linux.sysctl",
+    "cni_multus.marks",
     "cni_multus.plugin",
     "cni_multus.program",
-    "cni_multus.undo",
-    "plugins",
-    "plugins.bridge",
-}
-
-HOST_LOCAL = {
     "cni_multus.state",
     "cni_multus.state.addressindex",
     "cni_multus.state.blocks",
@@ -87,13 +77,42 @@ HOST_LOCAL = {
     "cni_multus.state.ownerindex",
     "cni_multus.state.owners",
     "cni_multus.state.reservations",
+    "cni_multus.undo",
     "ipam",
     "ipam.host_local",
-    "ipam.host_local.allocation",
-    "ipam.host_local.config",
     "ipam.host_local.plugin",
-    "ipam.host_local.ranges",
+    "plugins",
+    "plugins.bridge",
 }
+
+RANGES = {"ipam.host_local.config", "ipam.host_local.ranges"}
+ROUTES = {"cni_multus.linux.routeinfo", "cni_multus.linux.routes"}
+
+FOR_ADD = {
+    "cni_multus.interface",
+    "cni_multus.linux.announce",
+    "cni_multus.linux.interfaces",
+    "ipam.host_local.allocation",
+    *RANGES,
+    *ROUTES,
+}
+
+FOR_CHECK = {"cni_multus.differences", *RANGES, *ROUTES}
+
+META = {
+    "cni_multus.multus",
+    "cni_multus.multus.detach",
+    "cni_multus.multus.log",
+    "cni_multus.multus.plan",
+    "cni_multus.multus.records",
+    "cni_multus.multus.settings",
+    "cni_multus.multus.verbs",
+    "cni_multus.network",
+    "cni_multus.state.journal",
+    "plugins.macvlan",
+}
+
+META_ADD = {"cni_multus.multus.attach", "cni_multus.multus.status"}
 
 
 @dataclass
@@ -135,8 +154,8 @@ def own_modules(trace: str) -> set[str]:
 def bridge(tmp_path: Path, netns: Callable[[str], str]) -> Call:
     """Call the program as a runtime calls a plugin named bridge, on a node and for a pod of their own."""
     node, pod = netns("node"), netns("pod")
-    link = tmp_path / "bridge"
-    link.symlink_to(PROGRAM)
+    for kind in ("bridge", "multus"):
+        (tmp_path / kind).symlink_to(PROGRAM)
     config = {
         "cniVersion": "1.1.0",
         "name": "startup",
@@ -148,6 +167,7 @@ def bridge(tmp_path: Path, netns: Callable[[str], str]) -> Call:
 
     def call(command: str, **more: object) -> Trace:
         log = tmp_path / "trace"
+        link = tmp_path / str(more.get("type", "bridge"))
         strace = ["strace", "-f", "-e", "trace=openat,execve,pread64", "-s", "256", "-o", str(log), str(link)]
         environment = {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
@@ -182,12 +202,25 @@ def test_version_imports_next_to_nothing(bridge: Call) -> None:
     assert bridge("VERSION").outside(INTERPRETER, VERSION) == []
 
 
-@pytest.mark.parametrize("command", ["CHECK", "DEL"])
-def test_a_request_imports_what_it_uses(bridge: Call, command: str) -> None:
+def test_a_plugin_imports_what_its_verb_needs(bridge: Call) -> None:
     added = bridge("ADD")
-    then = bridge(command, prevResult=json.loads(added.answer))
-    assert added.outside(INTERPRETER, PROTOCOL, BRIDGE, HOST_LOCAL) == []
-    assert then.outside(INTERPRETER, PROTOCOL, BRIDGE, HOST_LOCAL) == []
+    previous = json.loads(added.answer)
+    assert added.outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_ADD) == []
+    assert bridge("CHECK", prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_CHECK) == []
+    assert bridge("DEL", prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE) == []
+
+
+def test_the_meta_plugin_imports_what_its_networks_need(bridge: Call, tmp_path: Path) -> None:
+    for command in ("ADD", "DEL"):
+        bridge(command, ipam={})  # the bridge stays: it is the macvlan's master
+    ipam = {"type": "host-local", "dataDir": str(tmp_path / "addresses")}
+    delegates = [
+        {"name": "pods", "type": "bridge", "ipam": {**ipam, "subnet": "10.1.0.0/24"}},
+        {"name": "lan", "type": "macvlan", "master": "cni0", "ipam": {**ipam, "subnet": "10.2.0.0/24"}},
+    ]
+    more = {"type": "multus", "cniDir": str(tmp_path / "records"), "delegates": delegates}
+    assert bridge("ADD", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_ADD, META, META_ADD) == []
+    assert bridge("DEL", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, META) == []
 
 
 def test_bundled_plugins_are_called_not_executed(bridge: Call) -> None:

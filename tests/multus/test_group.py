@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from cni_multus.interface import group_of
+from cni_multus.marks import group_of
 
 if TYPE_CHECKING:
     from tests.node import Node, Pod
