@@ -125,7 +125,8 @@ def test_an_eth0_that_somebody_else_made_survives(node: Node, pod: Pod) -> None:
 def test_a_key_of_the_wrong_kind_is_told_by_its_name(
     node: Node, pod: Pod, key: str, value: object, code: int | None
 ) -> None:
-    answer = node.call("ADD", {**node.config(node.program("calico")), key: value}, pod)
+    config = node.config(node.program("calico"), logFile=str(node.root / "multus.log"))
+    answer = node.call("ADD", {**config, key: value}, pod)
     if code is None:
         answer.succeeded()
     else:
