@@ -10,6 +10,8 @@ from pathlib import Path
 
 NAME = "multus.modules"
 PACKAGES = ("cni_multus", "plugins", "ipam")
+WITH_TYPES = "cni_multus.cli"
+"""The operator's commands may have dataclasses, which are made of annotations."""
 
 Index = dict[str, tuple[bool, int, int]]
 
@@ -23,7 +25,9 @@ def pack(root: Path, target: Path) -> None:
         relative = path.relative_to(root)
         is_package = path.name == "__init__.py"
         name = ".".join((relative.parent if is_package else relative.with_suffix("")).parts)
-        tree = ast.fix_missing_locations(_WithoutTypes().visit(ast.parse(path.read_bytes())))
+        tree = ast.parse(path.read_bytes())
+        if not name.startswith(WITH_TYPES):
+            tree = ast.fix_missing_locations(_WithoutTypes().visit(tree))
         code = compile(tree, str(relative), "exec", dont_inherit=True, optimize=2)
         packed = marshal.dumps(code)
         index[name] = (is_package, len(codes), len(packed))
