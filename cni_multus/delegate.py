@@ -11,12 +11,12 @@ from cni_multus.cni.errors import CniError, DecodingFailure, DelegateFailure, Fo
 from cni_multus.cni.result import Result
 from cni_multus.cni.verbs import Plugin
 from cni_multus.cni.versions import at_least
-from cni_multus.program import Outcome, foreign_environment, run
 from cni_multus.registry import MODULES, load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.request import Request
+    from cni_multus.program import Outcome
 
 TIMEOUT = 90.0
 """Seconds a program may take: kubelet gives up on a sandbox after 120 to 240."""
@@ -76,6 +76,8 @@ class Program(Plugin):
         self._call("GC", request)
 
     def _call(self, verb: str, request: Request) -> Outcome:
+        from cni_multus.program import run  # most requests execute nothing
+
         outcome = run(self.path, self._environment(verb, request), _stdin(verb, request), self.timeout)
         if outcome.status != 0:
             raise _failure(self.path, outcome)
@@ -84,6 +86,8 @@ class Program(Plugin):
         return outcome
 
     def _environment(self, verb: str, request: Request) -> dict[str, str]:
+        from cni_multus.program import foreign_environment
+
         environment = foreign_environment(request.environment)
         environment["CNI_COMMAND"] = verb
         environment["CNI_PATH"] = ":".join(request.path)

@@ -24,7 +24,7 @@ _MAIN = 254
 class MacvlanConfig:
     """The keys of a macvlan configuration; `master` "" means the device of the default route, `mtu` 0 the master's."""
 
-    __slots__ = ("bc_queue_len", "in_container", "mac", "master", "mode", "mtu")
+    __slots__ = ("bc_queue_len", "found", "in_container", "mac", "master", "mode", "mtu")
 
     def __init__(self, request: Request) -> None:
         config = request.config
@@ -37,6 +37,8 @@ class MacvlanConfig:
         self.bc_queue_len = config.number("bcqueuelen")
         self.in_container = config.flag("linkInContainer")
         self.mac = requested_mac(request)
+        self.found: Link | None = None
+        """The master, once it was looked up."""
 
     def home(self, host: Namespace, container: Namespace) -> Namespace:
         """Where the master is."""
@@ -52,7 +54,7 @@ class Macvlan(InterfacePlugin["MacvlanConfig"]):
         return MacvlanConfig(request)
 
     def prepare(self, request: Request, config: MacvlanConfig, host: Namespace, container: Namespace) -> None:
-        master = _master(config, config.home(host, container))
+        master = config.found = _master(config, config.home(host, container))
         if config.mtu > master.mtu:
             raise InvalidNetworkConfig(f"mtu: {config.mtu} is more than the {master.mtu} of its master {master.name}")
         if not master.up:
@@ -68,7 +70,7 @@ class Macvlan(InterfacePlugin["MacvlanConfig"]):
         undo: Undo,
     ) -> Attached:
         home = config.home(host, container)
-        master = _master(config, home)
+        master = config.found or _master(config, home)
         link = add_macvlan(
             home,
             parent=master.index,

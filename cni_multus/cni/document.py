@@ -29,6 +29,10 @@ def _finite(text: str) -> float:
     return value
 
 
+def _refuse_type(value: object) -> object:
+    raise TypeError(f"no JSON form for {type(value).__name__}")
+
+
 class _Rules:
     """What the scanner asks its context for (`json.scanner` in CPython)."""
 
@@ -47,11 +51,18 @@ try:
     from _json import make_scanner as _make_scanner
 
     _scan: Callable[[str, int], tuple[object, int]] = _make_scanner(_Rules)  # type: ignore[arg-type]
+    from _json import make_encoder as _make_encoder
+
+    _encode: Callable[[object, int], Iterable[str]] = _make_encoder(
+        None, _refuse_type, _quote, None, ":", ",", False, False, False
+    )
 except (ImportError, AttributeError, TypeError):  # another interpreter, or a newer private interface
     import json
 
     _quote = json.encoder.encode_basestring_ascii
     _scan = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).scan_once  # type: ignore[attr-defined]
+    _encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_refuse_type, check_circular=False)
+    _encode = _encoder.iterencode  # type: ignore[assignment]
 
 _SPACE = " \t\r\n"
 BOM = "\ufeff"
@@ -98,12 +109,12 @@ def parse_object(data: bytes, what: str) -> dict[str, object]:
 
 def print_compact(value: object) -> bytes:
     """The shortest form, for files and for other programs; ASCII only."""
-    return _print(value, "", "").encode()
+    return "".join(_encode(value, 0)).encode()
 
 
 def print_indented(value: object) -> bytes:
     """The form that the reference programs print: four spaces, no newline at the end."""
-    return _print(value, "\n", "    ").encode()
+    return _print(value, "\n").encode()
 
 
 def name_of_type(value: object) -> str:
@@ -146,7 +157,7 @@ def _position(text: str, at: int) -> str:
     return f"line {line}, column {at - text.rfind(chr(10), 0, at)}"
 
 
-def _print(value: object, newline: str, step: str) -> str:
+def _print(value: object, newline: str) -> str:
     if isinstance(value, str):
         return _quote(value)
     if value is None:
@@ -155,12 +166,11 @@ def _print(value: object, newline: str, step: str) -> str:
         return "true" if value else "false"
     if isinstance(value, (int, float)):
         return repr(value)
-    inner = newline + step
+    inner = newline + "    "
     if isinstance(value, dict):
-        colon = ": " if step else ":"
-        pairs = [_quote(key) + colon + _print(member, inner, step) for key, member in value.items()]
+        pairs = [f"{_quote(key)}: {_print(member, inner)}" for key, member in value.items()]
         return "{" + inner + ("," + inner).join(pairs) + newline + "}" if pairs else "{}"
     if isinstance(value, (list, tuple)):
-        members = [_print(member, inner, step) for member in value]
+        members = [_print(member, inner) for member in value]
         return "[" + inner + ("," + inner).join(members) + newline + "]" if members else "[]"
-    raise TypeError(f"no JSON form for {type(value).__name__}")
+    return str(_refuse_type(value))

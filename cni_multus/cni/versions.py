@@ -21,11 +21,18 @@ def spoken() -> str:
 
 def parse_version(text: str) -> tuple[int, int, int]:
     """A version as numbers, "" meaning the oldest; raises DecodingFailure."""
+    return _PARSED.get(text) or _parse(text)
+
+
+def _parse(text: str) -> tuple[int, int, int]:
     parts = (text or OLDEST).split(".")
     if len(parts) > 3 or not all(part.isascii() and part.isdecimal() and len(part) < 6 for part in parts):
         raise DecodingFailure(f"cniVersion {text!r} is not a version (as in {NEWEST})")
     major, minor, patch = (*(int(part) for part in parts), 0, 0)[:3]
     return major, minor, patch
+
+
+_PARSED = {version: _parse(version) for version in SUPPORTED}
 
 
 def at_least(version: str, other: str) -> bool:

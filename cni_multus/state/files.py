@@ -91,7 +91,7 @@ def read(path: str, *, follow: bool = False) -> bytes | None:
         raise failure(error, f"read {path}") from error
     try:
         data = os.read(fd, _CHUNK)
-        while len(data) % _CHUNK == 0 and (more := os.read(fd, LARGEST)):
+        while data and len(data) % _CHUNK == 0 and (more := os.read(fd, LARGEST)):
             data += more
             if len(data) > LARGEST:
                 raise IoFailure(f"cannot read {path}: it is larger than {LARGEST >> 20} MiB")

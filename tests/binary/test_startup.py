@@ -69,7 +69,6 @@ BRIDGE = {
     "cni_multus.linux.sysctl",
     "cni_multus.marks",
     "cni_multus.plugin",
-    "cni_multus.program",
     "cni_multus.state",
     "cni_multus.state.addressindex",
     "cni_multus.state.blocks",

@@ -132,10 +132,11 @@ def test_what_is_empty_takes_one_line(value: object) -> None:
     assert print_indented(value).decode() == json.dumps(value, indent=4)
 
 
-@pytest.mark.parametrize("value", [object(), {"a": {1}}, b"x", 1j, {1: "x"}, {None: 1}])
+@pytest.mark.parametrize("value", [object(), {"a": {1}}, b"x", 1j])
 def test_what_has_no_json_form_is_not_printed(value: object) -> None:
-    with pytest.raises(TypeError):
-        print_compact(value)
+    for print_ in (print_compact, print_indented):
+        with pytest.raises(TypeError):
+            print_(value)
 
 
 @pytest.mark.parametrize("deep", [1, 2, DEEPEST, DEEPEST + 2, 500, 950, 100_000])
