@@ -48,9 +48,8 @@ def find(kind: str, path: tuple[str, ...], where: str = "type", *, programs_firs
 class Program(Plugin):
     """A plugin that is executed, as the specification's section 4 says."""
 
-    def __init__(self, path: str, timeout: float = TIMEOUT) -> None:
+    def __init__(self, path: str) -> None:
         self.path = path
-        self.timeout = timeout
 
     def add(self, request: Request) -> Result:
         outcome = self._call("ADD", request)
@@ -78,7 +77,7 @@ class Program(Plugin):
     def _call(self, verb: str, request: Request) -> Outcome:
         from cni_multus.program import run  # most requests execute nothing
 
-        outcome = run(self.path, self._environment(verb, request), _stdin(verb, request), self.timeout)
+        outcome = run(self.path, self._environment(verb, request), _stdin(verb, request), request.timeout or TIMEOUT)
         if outcome.status != 0:
             raise _failure(self.path, outcome)
         if outcome.stderr:

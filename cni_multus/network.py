@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Network:
     """What a configuration describes; `raw` is the configuration itself, to be kept for the DEL."""
 
-    __slots__ = ("disable_check", "disable_gc", "name", "plugins", "programs_first", "raw", "timeout", "version")
+    __slots__ = ("disable_check", "disable_gc", "name", "plugins", "programs_first", "raw", "version")
 
     def __init__(self, config: Section, *, name: str = "", version: str = "") -> None:
         """Read a plugin's configuration or a list; `name` and `version` serve where it has none of its own."""
@@ -27,7 +27,6 @@ class Network:
         self.disable_check = config.lenient_flag("disableCheck")
         self.disable_gc = config.lenient_flag("disableGC")
         self.programs_first = False
-        self.timeout = 0.0
         if not self.name:
             raise config.wrong("name", "the network has no name")
         if why := wrong_with_name(self.name):
@@ -139,10 +138,7 @@ class Network:
 
     def _find(self, section: Section, request: Request) -> Plugin:
         plugin = find(section.text("type"), request.path, section.where("type"), programs_first=self.programs_first)
-        if isinstance(plugin, Program):
-            if self.timeout:
-                plugin.timeout = self.timeout
-        else:
+        if not isinstance(plugin, Program):
             require_supported(self.version, plugin.versions)
         return plugin
 

@@ -53,7 +53,8 @@ def request(
 
 
 def call(program: str, verb: str, asked: Request, timeout: float = 20.0) -> Result | None:
-    method: Callable[[Request], Result | None] = getattr(Program(program, timeout), VERBS[verb])
+    asked.timeout = timeout
+    method: Callable[[Request], Result | None] = getattr(Program(program), VERBS[verb])
     return method(asked)
 
 

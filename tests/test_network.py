@@ -18,6 +18,7 @@ from cni_multus.cni.errors import (
 )
 from cni_multus.cni.request import Request
 from cni_multus.cni.result import Result
+from cni_multus.linux.links import add_veth, change_link
 from cni_multus.network import Network
 from tests.cni.programs import PluginDirectory
 from tests.cni.recorder import Recorder
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cni_multus.cni.verbs import Plugin
+    from cni_multus.linux.netns import Namespace
 
 NOTHING = Section({})
 FIRST: dict[str, Any] = {"cniVersion": "1.0.0", "ips": [{"address": "10.0.0.2/24"}]}
@@ -397,12 +399,17 @@ def test_programs_first_is_what_a_runtime_would_do(directory: PluginDirectory) -
     assert directory.order == ["ADD loopback"]
 
 
-def test_a_network_has_a_time_limit_of_its_own(directory: PluginDirectory) -> None:
+@pytest.mark.parametrize("config", [{"type": "slow"}, {"type": "macvlan", "ipam": {"type": "slow"}}])
+def test_a_request_limits_the_time_of_what_is_executed_for_it(
+    config: dict[str, Any], directory: PluginDirectory, container: Namespace, host: Namespace
+) -> None:
     directory.write("slow", "sleep 300")
-    read = network({"type": "slow"})
-    read.timeout = 0.2
+    asked = request(directory)
+    asked.timeout = 0.2
+    asked.netns = container.path
+    change_link(container, add_veth(container, "up0", peer="up1", peer_namespace=host).index, up=True)
     with pytest.raises(CniError, match=r"did not end within 0\.2 s") as failure:
-        read.add(request(directory), NOTHING)
+        network({**config, "master": "up0", "linkInContainer": True}).add(asked, NOTHING)
     assert failure.value.code == 11
 
 

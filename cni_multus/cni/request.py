@@ -86,6 +86,7 @@ class Request:
         "path",
         "previous",
         "sandbox",
+        "timeout",
     )
 
     def __init__(
@@ -101,6 +102,7 @@ class Request:
         path: tuple[str, ...] = (),
         previous: Result | None = None,
         sandbox: str = "",
+        timeout: float = 0.0,
     ) -> None:
         self.command = command
         self.config = config
@@ -113,6 +115,8 @@ class Request:
         self.previous = previous
         self.sandbox = sandbox or f"{container_id}@{ifname}"
         """What the runtime's own call is about; the requests of its several networks share it."""
+        self.timeout = timeout
+        """Seconds that a program which is executed for it may take; 0 means the usual time."""
 
     @staticmethod
     def parse(environment: Mapping[str, str], stdin: bytes) -> Request:
@@ -181,6 +185,7 @@ class Request:
             path=self.path,
             previous=previous,
             sandbox=self.sandbox,
+            timeout=self.timeout,
         )
 
     def valid_attachments(self) -> set[tuple[str, str]]:

@@ -50,7 +50,6 @@ def _find(settings: Settings, value: str) -> Network:
     else:
         network = confdir.load_file(value, version=version)
     network.refuse_type("multus", "multus cannot be a delegate of itself")
-    network.timeout = settings.delegate_timeout
     return network
 
 

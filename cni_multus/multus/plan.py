@@ -50,7 +50,6 @@ class Planned:
     def recorded(attachment: Attachment, settings: Settings) -> Planned:
         """What a journal's entry was made from."""
         network = Network(Section(attachment.network), version=attachment.version)
-        network.timeout = settings.delegate_timeout
         return Planned(network, attachment.ifname, Section(attachment.capabilities, "runtimeConfig"))
 
     def request(self, base: Request, settings: Settings, netns: str) -> Request:
@@ -58,6 +57,7 @@ class Planned:
         request = base.with_config(Section(self.network.raw), None)
         request.ifname = self.ifname
         request.netns = netns
+        request.timeout = settings.delegate_timeout
         secondary = self.ifname != base.ifname
         request.arguments = {
             "IgnoreUnknown": "1",
@@ -143,7 +143,6 @@ def recorded(record: Record, settings: Settings) -> tuple[list[tuple[Planned, At
 
 def _network(section: Section, version: str, settings: Settings) -> Network:
     network = Network(section, version=version)
-    network.timeout = settings.delegate_timeout
     network.refuse_type("multus", "multus cannot be a delegate of itself")
     return network
 

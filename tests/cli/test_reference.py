@@ -15,10 +15,15 @@ if TYPE_CHECKING:
     from tests.cli.terminal import Terminal
     from tests.conftest import MakeNamespace
 
+
+def static(node: Terminal) -> dict[str, Any]:
+    return {"type": "static", "addresses": [{"address": "10.3.0.9/24"}], "dataDir": str(node.names.parent / "static")}
+
+
 NETWORKS: dict[str, Callable[[Terminal], dict[str, Any]]] = {
     "bridge": lambda node: node.bridge("net"),
     "macvlan": lambda node: node.macvlan("net", "10.3.0.0/24"),
-    "static": lambda node: node.macvlan("net", ipam={"type": "static", "addresses": [{"address": "10.3.0.9/24"}]}),
+    "static": lambda node: node.macvlan("net", ipam=static(node)),
     "loopback": lambda node: {"name": "net", "type": "loopback"},
     "chain": lambda node: {"name": "net", "plugins": [node.bridge("net"), {"type": "tuning", "mtu": 1400}]},
 }
