@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def detach(request: Request, settings: Settings, record: Record, log: Log) -> list[CniError]:
     """Detach what `record` lists; it keeps the attachments that failed, and the errors are returned."""
-    pairs, errors = recorded(record, settings)
+    pairs, errors = recorded(record)
     unreadable = [one for one in record.attachments if all(one is not attachment for _, attachment in pairs)]
     base = _as_added(request, record)
     netns = record.sandbox(request.netns)

@@ -108,7 +108,7 @@ class _Collection:
             records.forget(record, self.settings, self.journal)
 
     def _note(self, record: Record, *, stays: bool = True) -> None:
-        for planned, _ in recorded(record, self.settings)[0]:
+        for planned, _ in recorded(record)[0]:
             self.networks.setdefault(_key(planned.network), planned.network)
         if stays:
             self.interfaces.update((record.container_id, attachment.ifname) for attachment in record.attachments)

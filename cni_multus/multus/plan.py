@@ -47,7 +47,7 @@ class Planned:
         return self.network.name
 
     @staticmethod
-    def recorded(attachment: Attachment, settings: Settings) -> Planned:
+    def recorded(attachment: Attachment) -> Planned:
         """What a journal's entry was made from."""
         network = Network(Section(attachment.network), version=attachment.version)
         return Planned(network, attachment.ifname, Section(attachment.capabilities, "runtimeConfig"))
@@ -114,7 +114,7 @@ def configured(settings: Settings) -> tuple[dict[int, Network], list[CniError]]:
         )
     for at, section in enumerate(sections):
         try:
-            networks[at] = _network(section, version, settings)
+            networks[at] = _network(section, version)
         except CniError as error:
             errors.append(error)
     return networks, errors
@@ -130,18 +130,18 @@ def refuse_taken_names(planned: list[Planned], netns: str) -> None:
                 )
 
 
-def recorded(record: Record, settings: Settings) -> tuple[list[tuple[Planned, Attachment]], list[CniError]]:
+def recorded(record: Record) -> tuple[list[tuple[Planned, Attachment]], list[CniError]]:
     """What a record lists, and the errors of entries that cannot be read any more."""
     found, errors = [], []
     for attachment in record.attachments:
         try:
-            found.append((Planned.recorded(attachment, settings), attachment))
+            found.append((Planned.recorded(attachment), attachment))
         except CniError as error:
             errors.append(error)
     return found, errors
 
 
-def _network(section: Section, version: str, settings: Settings) -> Network:
+def _network(section: Section, version: str) -> Network:
     network = Network(section, version=version)
     network.refuse_type("multus", "multus cannot be a delegate of itself")
     return network

@@ -57,7 +57,7 @@ class Multus(Plugin):
     def check(self, request: Request) -> None:
         settings = Settings(request)
         found = records.find(request, settings, Journal(settings.cni_dir))
-        pairs, errors = recorded(_attached(found, request, settings).record, settings)
+        pairs, errors = recorded(_attached(found, request, settings).record)
         for planned, attachment in pairs:
             try:
                 planned.network.check(

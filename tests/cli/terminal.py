@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# What plugins keep below /run by default is this node's, and gone with the test.
+PRIVATE = ["unshare", "--mount", "--propagation=private", "sh", "-c", 'mount --bind "$0" /run && exec "$@"']
+
 LAUNCHER = """import runpy, sys
 sys.path.insert(0, {root!r})
 runpy.run_module("cni_multus", run_name="__main__")
@@ -62,6 +65,8 @@ class Terminal(Node):
         self.cache = root / "cache"
         self.names = root / "names"
         self.names.mkdir()
+        self.run_dir = root / "run"
+        self.run_dir.mkdir()
 
     def write(self, file: str, config: object) -> Path:
         """Put a file into the directory of networks; a string is written as it is."""
@@ -74,7 +79,7 @@ class Terminal(Node):
         """Run the program by one of its names, on the node, with these variables and hardly any other."""
         command = [*self.command(name), *arguments]
         done = subprocess.run(
-            ["nsenter", f"--net={self.host.path}", *command],
+            [*PRIVATE, str(self.run_dir), "nsenter", f"--net={self.host.path}", *command],
             input=stdin,
             capture_output=True,
             text=True,

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from tests.conftest import MakeNamespace
 
 
+def tuning(node: Terminal) -> dict[str, Any]:
+    return {"type": "tuning", "mtu": 1400, "dataDir": str(node.names.parent / "tuning")}
+
+
 def static(node: Terminal) -> dict[str, Any]:
     return {"type": "static", "addresses": [{"address": "10.3.0.9/24"}], "dataDir": str(node.names.parent / "static")}
 
@@ -25,7 +29,7 @@ NETWORKS: dict[str, Callable[[Terminal], dict[str, Any]]] = {
     "macvlan": lambda node: node.macvlan("net", "10.3.0.0/24"),
     "static": lambda node: node.macvlan("net", ipam=static(node)),
     "loopback": lambda node: {"name": "net", "type": "loopback"},
-    "chain": lambda node: {"name": "net", "plugins": [node.bridge("net"), {"type": "tuning", "mtu": 1400}]},
+    "chain": lambda node: {"name": "net", "plugins": [node.bridge("net"), tuning(node)]},
 }
 OURS, THEIRS = "ours", "theirs"
 

@@ -110,9 +110,10 @@ def test_the_node_forgets_the_mac_of_an_address_that_is_given_back(
     result = node.add(network, pod)
     node.shown.run(f"ping -c 1 -W 1 {IPV4}")
     node.shown.run(f"ping -6 -c 1 -W 1 {IPV6}")
-    node.shown.run("ip neigh add 10.1.2.77 lladdr 02:00:00:00:00:77 dev cni0 nud reachable")
+    node.shown.run("ip neigh add 10.1.2.77 lladdr 02:00:00:00:00:77 dev cni0 nud permanent")
     node.delete(network, pod, result if remember else None)
-    # An entry that somebody is just using stays for a while, as failed.
+    # An entry that somebody is just using stays for a while, as failed. (One that is not permanent might go with the
+    # bridge's carrier, which follows its last port.)
     known = {entry["dst"]: entry.get("lladdr") for entry in node.shown.ip("neigh show dev cni0")}
     assert known.get(IPV4) is None
     assert known.get(IPV6) is None
