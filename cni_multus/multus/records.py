@@ -6,8 +6,9 @@ import os
 
 from cni_multus.cni.errors import CniError, IoFailure
 from cni_multus.multus.plan import guess
-from cni_multus.state.files import Lock, read
+from cni_multus.state.files import read
 from cni_multus.state.journal import Attachment, Record
+from cni_multus.state.lock import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Files that survive a crash at any instruction, and the locks that guard them; it knows nothing of what they hold.
+"""Files that survive a crash at any instruction; it knows nothing of what they hold.
 
 A file appears under its name complete or not at all: it is written under a temporary name in the same directory, then
 renamed (`write_atomically`) or linked (`create_exclusively`). What a killed process leaves is a file whose name begins
@@ -11,26 +11,23 @@ Both are synced against a power cut, unless `durable` is taken back for what mea
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from stat import S_ISDIR
 
-from cni_multus.cni.errors import IoFailure, TryAgainLater
+from cni_multus.cni.errors import IoFailure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
 TEMPORARY = ".multus-"
 LARGEST = 16 << 20
 """The most bytes that `read` takes: no file of ours comes near."""
 
-_FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """Nothing is inherited or followed, and a FIFO of the name cannot hold us up."""
 _CHUNK = 1 << 16
-_PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008)
 _HINTS = {
     errno.ENOSPC: "the file system is full, or out of inodes",
     errno.EDQUOT: "the disk quota is used up",
@@ -108,7 +105,7 @@ def overwrite(path: str, data: bytes, mode: int = 0o600) -> None:
     It needs no space on a full disk, and does not wait for one: ext4 writes out at once what replaces another file.
     """
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | _FLAGS, mode)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | FLAGS, mode)
         try:
             _write_all(fd, data)
             os.ftruncate(fd, len(data))
@@ -121,7 +118,7 @@ def overwrite(path: str, data: bytes, mode: int = 0o600) -> None:
 def append(path: str, data: bytes, mode: int = 0o600, *, durable: bool = False) -> None:
     """Add `data` at the end of `path`; what cannot be added whole is there in part."""
     try:
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _FLAGS, mode)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | FLAGS, mode)
         try:
             is_new = os.fstat(fd).st_size == 0
             _write_all(fd, data)
@@ -182,85 +179,11 @@ def is_directory(path: str) -> bool:
         raise failure(error, f"look at {path}") from error
 
 
-class Lock:
-    """`with Lock(path, attempt):` exclusive among processes and threads, for as long as the body runs.
-
-    Raises TryAgainLater after `wait` seconds; its message begins with `attempt`, what the lock was wanted for.
-    """
-
-    __slots__ = ("_attempt", "_fd", "_mode", "_path", "_wait")
-
-    def __init__(self, path: str, attempt: str, wait: float = 10.0, mode: int = 0o600) -> None:
-        self._path = path
-        self._attempt = attempt
-        self._wait = wait
-        self._mode = mode
-        self._fd = -1
-
-    def __enter__(self) -> Lock:
-        deadline = time.monotonic() + self._wait
-        try:
-            while self._fd < 0:
-                self._fd = self._open_locked(deadline)
-        except OSError as error:
-            raise failure(error, f"lock {self._path}") from error
-        return self
-
-    def remove(self) -> None:
-        """Remove the lock's file; call it while the lock is held."""
-        remove(self._path)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        os.close(self._fd)
-        self._fd = -1
-
-    def _open_locked(self, deadline: float) -> int:
-        """The locked file, -1 where the name stands for another file by now."""
-        fd = os.open(self._path, os.O_RDONLY | os.O_CREAT | _FLAGS, self._mode)
-        try:
-            self._wait_for(fd, deadline)
-            if _is_file_at(self._path, fd):
-                return fd
-        except BaseException:
-            os.close(fd)
-            raise
-        os.close(fd)
-        return -1
-
-    def _wait_for(self, fd: int, deadline: float) -> None:
-        attempts = 0
-        while True:
-            try:
-                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if time.monotonic() >= deadline:
-                    raise self._busy() from None
-            time.sleep(_PAUSES[min(attempts, len(_PAUSES) - 1)])
-            attempts += 1
-
-    def _busy(self) -> TryAgainLater:
-        return TryAgainLater(
-            f"{self._attempt}: {self._path} has been locked by another process for {self._wait:g} s; try again",
-            f"`lslocks` and `fuser -v {self._path}` name the process; the lock goes when it ends",
-        )
-
-
-def _is_file_at(path: str, fd: int) -> bool:
-    opened = os.fstat(fd)
-    try:
-        named = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return (named.st_dev, named.st_ino) == (opened.st_dev, opened.st_ino)
-
-
 def _write_temporary(directory: str, data: bytes, mode: int, *, durable: bool, mtime_ns: int | None = None) -> str:
     while True:
         temporary = f"{directory}/{TEMPORARY}{os.getpid():x}-{time.monotonic_ns():x}"
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _FLAGS, mode)
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, mode)
             break
         except FileExistsError:
             continue

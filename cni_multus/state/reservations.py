@@ -29,6 +29,7 @@ from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import IoFailure, TryAgainLater
 from cni_multus.state import files
 from cni_multus.state.addressindex import AddressIndex, running_boot
+from cni_multus.state.lock import Lock
 from cni_multus.state.ownerindex import Reservation
 from cni_multus.state.owners import GARBAGE, NOT_A_RESERVATION, Owner, read_owner
 from cni_multus.undo import Undo
@@ -64,7 +65,7 @@ class Reservations:
     def __init__(self, data_dir: str, network: str, attempt: str, *, giving_back: bool = False) -> None:
         self._directory = f"{data_dir}/{network}"
         self._index = AddressIndex(f"{data_dir}/{INDEX}/{network}", self._directory)
-        self._lock = files.Lock(f"{self._directory}/lock", attempt, mode=0o750)
+        self._lock = Lock(f"{self._directory}/lock", attempt, mode=0o750)
         self._giving_back = giving_back
         self._boot = ""
         self._indexed = False

@@ -73,6 +73,7 @@ BRIDGE = {
     "cni_multus.state.addressindex",
     "cni_multus.state.blocks",
     "cni_multus.state.files",
+    "cni_multus.state.lock",
     "cni_multus.state.ownerindex",
     "cni_multus.state.owners",
     "cni_multus.state.reservations",
