@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import InvalidNetworkConfig, NotAvailable
+import errno
+
+from cni_multus.cni.errors import InvalidNetworkConfig, NetlinkFailure, NotAvailable
 from cni_multus.cni.result import Interface, Result
 from cni_multus.linux.links import add_macvlan, find_link, find_link_by_index, remove_link
 from cni_multus.marks import group_of, requested_mac
@@ -69,20 +71,7 @@ class Macvlan(InterfacePlugin["MacvlanConfig"]):
         ipam: Result,
         undo: Undo,
     ) -> Attached:
-        home = config.home(host, container)
-        master = config.found or _master(config, home)
-        link = add_macvlan(
-            home,
-            parent=master.index,
-            parent_name=master.name,
-            name=request.ifname,
-            mode=config.mode,
-            namespace=container,
-            mac=config.mac,
-            mtu=config.mtu,
-            bc_queue_len=config.bc_queue_len,
-            group=group_of(request.sandbox),
-        )
+        link = _add(request, config, host, container)
         undo.callback(remove_link, container, link.index)
         return Attached([Interface(request.ifname, link.mac, request.netns, link.mtu)], 0, link)
 
@@ -108,6 +97,29 @@ class Macvlan(InterfacePlugin["MacvlanConfig"]):
             raise NotAvailable(error.message) from error
         if not master.up:
             raise NotAvailable(f"master: {master.name} is down")
+
+
+def _add(request: Request, config: MacvlanConfig, host: Namespace, container: Namespace) -> Link:
+    home = config.home(host, container)
+    master = config.found or _master(config, home)
+    try:
+        return add_macvlan(
+            home,
+            parent=master.index,
+            parent_name=master.name,
+            name=request.ifname,
+            mode=config.mode,
+            namespace=container,
+            mac=config.mac,
+            mtu=config.mtu,
+            bc_queue_len=config.bc_queue_len,
+            group=group_of(request.sandbox),
+        )
+    except NetlinkFailure as failure:
+        if failure.errno == errno.EINVAL:
+            # The kernel says no more than that.
+            failure.message += f"; a macvlan in passthru mode wants {master.name} for itself, and there may be another"
+        raise
 
 
 def _mode(bit: int) -> str:

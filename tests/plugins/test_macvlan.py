@@ -234,7 +234,9 @@ def test_a_master_in_another_namespace_is_not_found(node: Runtime, pod: Pod, ins
 def test_a_second_passthru_on_one_master_is_refused_in_words(node: Runtime, make_pod: MakePod) -> None:
     config = macvlan(mode="passthru", ipam=node.given("10.1.2.3/24"))
     node.add(config, make_pod("first"))
-    assert f"macvlan eth0 on {UPLINK}" in node.ask("ADD", config, make_pod("second")).failed(100)
+    message = node.ask("ADD", config, make_pod("second")).failed(100)
+    assert f"macvlan eth0 on {UPLINK}" in message
+    assert f"a macvlan in passthru mode wants {UPLINK} for itself" in message
     assert node.verbs() == ["ADD", "ADD", "DEL"]
 
 
