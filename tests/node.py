@@ -259,6 +259,19 @@ def in_thread(work: Callable[[], T]) -> T:
         return thread.submit(work).result()
 
 
+def with_run(directory: Path) -> list[str]:
+    """What to put before a command so that it finds `directory` in the place of /run, where plugins keep things."""
+    return [
+        "unshare",
+        "--mount",
+        "--propagation=private",
+        "sh",
+        "-c",
+        'mount --bind "$0" /run && exec "$@"',
+        str(directory),
+    ]
+
+
 def in_private_mounts(work: Callable[[], T]) -> T:
     """The same where nobody else sees what is mounted; it is gone with the thread."""
 

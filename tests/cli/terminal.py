@@ -10,15 +10,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.node import Node
+from tests.node import Node, with_run
 
 if TYPE_CHECKING:
     from cni_multus.linux.netns import Namespace
 
 ROOT = Path(__file__).resolve().parents[2]
-
-# What plugins keep below /run by default is this node's, and gone with the test.
-PRIVATE = ["unshare", "--mount", "--propagation=private", "sh", "-c", 'mount --bind "$0" /run && exec "$@"']
 
 LAUNCHER = """import runpy, sys
 sys.path.insert(0, {root!r})
@@ -79,7 +76,7 @@ class Terminal(Node):
         """Run the program by one of its names, on the node, with these variables and hardly any other."""
         command = [*self.command(name), *arguments]
         done = subprocess.run(
-            [*PRIVATE, str(self.run_dir), "nsenter", f"--net={self.host.path}", *command],
+            [*with_run(self.run_dir), "nsenter", f"--net={self.host.path}", *command],
             input=stdin,
             capture_output=True,
             text=True,

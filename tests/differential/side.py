@@ -15,6 +15,7 @@ from pyroute2 import IPRoute
 from cni_multus.linux.netns import setns
 from tests.conftest import entered
 from tests.differential.kernel import shown
+from tests.node import with_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,6 +59,8 @@ class Side:
         self.plugins = plugins
         self.data = root / name
         self.data.mkdir()
+        self._run = root / f"{name}-run"
+        self._run.mkdir()
         self.node = netns(f"{root.name}-{name}-node")
         self.pod = netns(f"{root.name}-{name}-pod")
         self._worker = ThreadPoolExecutor(1, initializer=self._enter)
@@ -100,7 +103,7 @@ class Side:
             **environment,
         }
         done = subprocess.run(
-            [str(self.plugins / kind)],
+            [*with_run(self._run), str(self.plugins / kind)],
             input=config.replace("DATA", str(self.data)),
             env={name: value for name, value in variables.items() if value},
             capture_output=True,
