@@ -10,8 +10,11 @@ stamp=.venv/.installed
 needs=(
     "binutils objdump --version"
     "ca-certificates test -s /etc/ssl/certs/ca-certificates.crt"
+    "conntrack conntrack -V"
     "iproute2 ip -V"
+    "iptables iptables -V"
     "iputils-ping ping -V"
+    "nftables nft -v"
     "strace strace -V"
 )
 python_packages=(python3.11 python3.11-venv libpython3.11)

@@ -1,0 +1,63 @@
+"""What a plugin found before it changed it: a file for each attachment, gone with the boot as the attachments are.
+
+    <directory>/<containerID>_<ifname>.json     one JSON object, with `network`, `containerID` and `ifname` of its owner
+
+The name and the form are those of the Go tuning plugin, whose files do not name their owner.
+"""
+
+from __future__ import annotations
+
+from cni_multus.cni.config import Section
+from cni_multus.cni.document import parse_object, print_compact
+from cni_multus.cni.errors import DecodingFailure
+from cni_multus.cni.request import Attachment
+from cni_multus.state import files
+
+_SUFFIX = ".json"
+
+
+class Backups:
+    """The files of one plugin below `directory`, which is made when the first is written."""
+
+    __slots__ = ("_directory",)
+
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+
+    def read(self, attachment: Attachment) -> dict[str, object] | None:
+        """What was written for an attachment; None where nothing was, or where it cannot be read any more."""
+        return self._read(f"{attachment.container_id}_{attachment.ifname}{_SUFFIX}")
+
+    def write(self, attachment: Attachment, document: dict[str, object]) -> None:
+        """Keep `document`, in the place of what was kept before."""
+        files.make_directory(self._directory, 0o700)
+        owner = {
+            "network": attachment.network,
+            "containerID": attachment.container_id,
+            "ifname": attachment.ifname,
+        }
+        files.write_atomically(self._path(attachment), print_compact({**document, **owner}))
+
+    def remove(self, attachment: Attachment) -> None:
+        """Forget an attachment; succeeds where nothing is known of it."""
+        files.remove(self._path(attachment))
+
+    def of_network(self, network: str) -> list[tuple[Attachment, dict[str, object]]]:
+        """Every attachment of a network, with what was written for it."""
+        found = []
+        for name in sorted(files.names(self._directory)):
+            document = self._read(name) if name.endswith(_SUFFIX) and not name.startswith(files.TEMPORARY) else None
+            if document is not None and document.get("network") == network:
+                owner = Section(document, name)
+                found.append((Attachment(network, owner.text("containerID"), owner.text("ifname")), document))
+        return found
+
+    def _read(self, name: str) -> dict[str, object] | None:
+        data = files.read(f"{self._directory}/{name}")
+        try:
+            return None if data is None else parse_object(data, name)
+        except DecodingFailure:
+            return None
+
+    def _path(self, attachment: Attachment) -> str:
+        return f"{self._directory}/{attachment.container_id}_{attachment.ifname}{_SUFFIX}"
