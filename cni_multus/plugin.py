@@ -82,6 +82,9 @@ class InterfacePlugin(_Of["C"]):
     def remove_stranded(self, request: Request, host: Namespace) -> None:
         """DEL without the container's namespace: remove what the attachment still has on the node."""
 
+    def clear(self, request: Request) -> None:
+        """DEL: remove what the attachment has on the node beside its links, such as rules, before its addresses go."""
+
     def add(self, request: Request) -> Result:
         from cni_multus.interface import announce, configure  # no other verb needs them
 
@@ -125,6 +128,7 @@ class InterfacePlugin(_Of["C"]):
                 # An interface of another kind is somebody else's.
                 if link is not None and link.kind == self.kind:
                     self.detach(container, link)
+        self.clear(request)
         if request.config.section("ipam").text("type"):
             find(*_ipam_type(request)).delete(request)
 
