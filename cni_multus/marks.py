@@ -27,12 +27,27 @@ def requested_mac(request: Request) -> str:
     return config.mac("mac")
 
 
-def label(attachment: Attachment) -> str:
-    """The alias of an attachment's link on the node: whose it is, for operators and for GC."""
+def label(attachment: Attachment, limit: int = 254) -> str:
+    """The alias of an attachment's link on the node, at most `limit` bytes: whose it is, for operators and for GC.
+
+    254 is what the kernel takes for an alias.
+    """
     text = f"{labels_start(attachment.network)}{attachment.container_id}:{attachment.ifname}"
-    size = len(text.encode("utf-8", "surrogateescape"))
-    # The kernel takes 255 bytes, and names may be longer together.
-    return text if size < 255 else f"{text[:230]}~{crc32(text.encode('utf-8', 'surrogateescape')):08x}"
+    data = text.encode("utf-8", "surrogateescape")
+    return text if len(data) <= limit else f"{text[: limit - 24]}~{crc32(data):08x}"
+
+
+def comment(attachment: Attachment) -> str:
+    """The same beside a rule, a chain or an element of nftables, which reads back 127 bytes."""
+    return label(attachment, 127)
+
+
+def chain_name(attachment: Attachment) -> str:
+    """The name of an attachment's own chain of nftables: readable, and no other attachment's."""
+    network, container_id, ifname = attachment.network, attachment.container_id, attachment.ifname
+    key = crc32(f"{network}\0{container_id}\0{ifname}".encode("utf-8", "surrogateescape"))
+    plain = "".join([each if each.isascii() and each.isalnum() else "_" for each in ifname])
+    return f"{network[:40]}-{container_id[:64]}-{plain}-{key:08x}"
 
 
 def labels_start(network: str) -> str:

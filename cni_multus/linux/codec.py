@@ -104,6 +104,12 @@ def message(kind: int, flags: int, body: bytes) -> bytes:
     return _HEADER.pack(16 + len(body), kind, flags | NLM_F_REQUEST | NLM_F_ACK, 0, 0) + body
 
 
+def silent(message: bytes) -> bytes:
+    """The same request, answered only if it fails."""
+    flags = number(message[6:8]) & ~NLM_F_ACK
+    return message[:6] + u16(flags) + message[8:]
+
+
 def dump_request(kind: int, body: bytes) -> bytes:
     """A request for everything that the kernel has of a kind."""
     return _HEADER.pack(16 + len(body), kind, NLM_F_REQUEST | NLM_F_DUMP, 0, 0) + body

@@ -1,4 +1,4 @@
-"""The rtnetlink socket: sends messages, pairs answers with them, says in the kernel's own words what was refused.
+"""The netlink socket: sends messages, pairs answers with them, says in the kernel's own words what was refused.
 
 Numbers are those of the kernel's <linux/netlink.h>.
 """
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _AF_NETLINK = 16
-_NETLINK_ROUTE = 0
+ROUTE = 0
+NETFILTER = 12
 _SOL_NETLINK = 270
 _NETLINK_CAP_ACK = 10
 _NETLINK_EXT_ACK = 11
 _NETLINK_GET_STRICT_CHK = 12
+_SO_SNDBUFFORCE = 32
 _SO_RCVBUFFORCE = 33
 _SO_RCVTIMEO = 20
 
@@ -82,9 +84,9 @@ class Socket:
 
     __slots__ = ("_sequence", "_socket")
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: int = ROUTE) -> None:
         try:
-            self._socket = _socket.socket(_AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, _NETLINK_ROUTE)
+            self._socket = _socket.socket(_AF_NETLINK, _socket.SOCK_RAW | _socket.SOCK_CLOEXEC, protocol)
         except OSError as error:
             raise IoFailure(f"cannot open a netlink socket: {error.strerror}") from error
         self._sequence = 0
@@ -119,6 +121,27 @@ class Socket:
             if listed is not None:
                 return listed
         raise TryAgainLater(f"{attempt}: it changed while it was read, {_DUMP_ATTEMPTS} times in a row")
+
+    def transaction(self, messages: list[tuple[bytes, str]]) -> None:
+        """Send (message, attempt) pairs of which the kernel does all or none; the first failure is raised.
+
+        The last but one message is the one that is acknowledged; whatever comes with an error is the failure's.
+        """
+        attempt = messages[0][1]
+        size = sum([len(each) for each, _ in messages])
+        if size > _BATCH_BYTES and not self._set(_socket.SOL_SOCKET, _SO_SNDBUFFORCE, 2 * size):
+            self._set(_socket.SOL_SOCKET, _socket.SO_SNDBUF, 2 * size)
+        first = self._send([each for each, _ in messages], attempt)
+        while True:
+            for kind, flags, sequence, body in self._receive(attempt):
+                position = sequence - first
+                if kind != NLMSG_ERROR or not 0 <= position < len(messages):
+                    continue
+                message, tried = messages[position]
+                if failure := failure_of(tried, message, flags, body):
+                    raise failure
+                if position == len(messages) - 2:
+                    return
 
     def _exchange(self, pairs: list[tuple[bytes, str]]) -> list[bytes | None]:
         first = self._send([message for message, _ in pairs], pairs[0][1])

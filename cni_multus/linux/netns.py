@@ -7,7 +7,7 @@ import fcntl
 import os
 
 from cni_multus.cni.errors import InvalidNetns, IoFailure
-from cni_multus.linux.netlink import Socket
+from cni_multus.linux.netlink import NETFILTER, Socket
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,13 +23,14 @@ _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ESR
 class Namespace:
     """An open network namespace; it belongs to one thread at a time, apart from `inside()`."""
 
-    __slots__ = ("_home", "_netlink", "fd", "path")
+    __slots__ = ("_home", "_netfilter", "_netlink", "fd", "path")
 
     def __init__(self, path: str, fd: int, home: bool = False) -> None:
         self.path = path
         self.fd = fd
         self._home = home
         self._netlink: Socket | None = None
+        self._netfilter: Socket | None = None
 
     @classmethod
     def host(cls) -> Namespace:
@@ -66,6 +67,14 @@ class Namespace:
         return self._netlink
 
     @property
+    def netfilter(self) -> Socket:
+        """The same for the kernel's packet filter."""
+        if self._netfilter is None:
+            with self.inside():
+                self._netfilter = Socket(NETFILTER)
+        return self._netfilter
+
+    @property
     def identity(self) -> tuple[int, int]:
         """Device and inode: equal for two paths to one namespace, unique among those that live."""
         status = os.fstat(self.fd)
@@ -77,9 +86,10 @@ class Namespace:
 
     def close(self) -> None:
         """Give the descriptors back; the namespace itself lives on."""
-        if self._netlink is not None:
-            self._netlink.close()
-            self._netlink = None
+        for socket in (self._netlink, self._netfilter):
+            if socket is not None:
+                socket.close()
+        self._netlink = self._netfilter = None
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
