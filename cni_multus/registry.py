@@ -8,9 +8,15 @@ if TYPE_CHECKING:
 
 PLUGINS = {
     "bridge": "plugins.bridge:Bridge",
+    "dummy": "plugins.dummy:Dummy",
+    "firewall": "plugins.firewall:Firewall",
+    "ipvlan": "plugins.ipvlan:Ipvlan",
     "loopback": "plugins.loopback:Loopback",
     "macvlan": "plugins.macvlan:Macvlan",
     "multus": "cni_multus.multus.verbs:Multus",
+    "tap": "plugins.tap:Tap",
+    "tuning": "plugins.tuning:Tuning",
+    "vlan": "plugins.vlan:Vlan",
 }
 
 IPAM = {

@@ -33,12 +33,35 @@ def _refuse_type(value: object) -> object:
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
+class Repeating(dict):  # type: ignore[type-arg]
+    """An object in which keys stood more than once (`repeated`); the last one of each counts."""
+
+    __slots__ = ("repeated",)
+
+    repeated: tuple[str, ...]
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) == len(pairs):
+        return found
+    seen: set[str] = set()
+    again: dict[str, None] = {}
+    for name, _ in pairs:
+        if name in seen:
+            again[name] = None
+        seen.add(name)
+    repeating = Repeating(found)
+    repeating.repeated = tuple(again)
+    return repeating
+
+
 class _Rules:
     """What the scanner asks its context for (`json.scanner` in CPython)."""
 
     strict = True
     object_hook = None
-    object_pairs_hook = None
+    object_pairs_hook = staticmethod(_object)
     array_hook = None
     parse_float = staticmethod(_finite)
     parse_int = int
@@ -60,7 +83,8 @@ except (ImportError, AttributeError, TypeError):  # another interpreter, or a ne
     import json
 
     _quote = json.encoder.encode_basestring_ascii
-    _scan = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite).scan_once  # type: ignore[attr-defined]
+    _decoder = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_finite)
+    _scan = _decoder.scan_once  # type: ignore[attr-defined]
     _encoder = json.JSONEncoder(separators=(",", ":"), allow_nan=False, default=_refuse_type, check_circular=False)
     _encode = _encoder.iterencode  # type: ignore[assignment]
 

@@ -13,12 +13,14 @@ IFINFOMSG = struct.Struct("=BxHiII")  # family, device type, index, flags, flags
 
 IFF_UP = 0x1
 IFF_PROMISC = 0x100
+IFF_ALLMULTI = 0x200
 
 IFLA_ADDRESS = 1
 IFLA_IFNAME = 3
 IFLA_MTU = 4
 IFLA_LINK = 5
 IFLA_MASTER = 10
+IFLA_TXQLEN = 13
 IFLA_OPERSTATE = 16
 IFLA_LINKINFO = 18
 IFLA_IFALIAS = 20
@@ -29,6 +31,8 @@ IFLA_PROMISCUITY = 30
 IFLA_LINK_NETNSID = 37
 IFLA_MAX_MTU = 51
 IFLA_ALT_IFNAME = 53
+IFLA_PERM_ADDRESS = 54
+IFLA_PARENT_DEV_NAME = 56
 
 IFLA_INFO_KIND = 1
 IFLA_INFO_DATA = 2
@@ -37,6 +41,9 @@ IFLA_INFO_SLAVE_DATA = 5
 
 IFLA_MACVLAN_MODE = 1
 IFLA_MACVLAN_BC_QUEUE_LEN = 7
+IFLA_IPVLAN_MODE = 1
+IFLA_IPVLAN_FLAGS = 2
+IFLA_VLAN_ID = 1
 IFLA_BR_VLAN_FILTERING = 7
 
 _IF_OPER_UP = 6
@@ -45,6 +52,9 @@ _IF_OPER_UP = 6
 _SETTINGS: dict[str, dict[int, str]] = {
     "bridge": {5: "stp_state", IFLA_BR_VLAN_FILTERING: "vlan_filtering", 9: "group_fwd_mask", 39: "vlan_default_pvid"},
     "macvlan": {IFLA_MACVLAN_MODE: "mode", 2: "flags", IFLA_MACVLAN_BC_QUEUE_LEN: "bc_queue_len"},
+    "ipvlan": {IFLA_IPVLAN_MODE: "mode", IFLA_IPVLAN_FLAGS: "flags"},
+    "tun": {1: "owner", 2: "group", 3: "type", 7: "multi_queue"},
+    "vlan": {IFLA_VLAN_ID: "id"},
 }
 
 
@@ -65,9 +75,12 @@ class Link:
         "name",
         "operstate",
         "parent",
+        "parent_device",
         "parent_nsid",
+        "permanent_mac",
         "port",
         "promiscuity",
+        "txqlen",
     )
 
     def __init__(self, index: int, flags: int, found: dict[int, bytes]) -> None:
@@ -76,10 +89,14 @@ class Link:
         self.name = text(found.get(IFLA_IFNAME, b""))
         self.alias = text(found.get(IFLA_IFALIAS, b""))
         self.mac = found.get(IFLA_ADDRESS, b"").hex(":")
+        self.permanent_mac = found.get(IFLA_PERM_ADDRESS, b"").hex(":")
+        # Where it sits, as sysfs has it (0000:01:10.0, virtio3); "" for what is virtual, and before Linux 5.14.
+        self.parent_device = text(found.get(IFLA_PARENT_DEV_NAME, b""))
         self.mtu = number(found.get(IFLA_MTU, b""))
         self.max_mtu = number(found.get(IFLA_MAX_MTU, b""))
         self.operstate = number(found.get(IFLA_OPERSTATE, b""))
         self.promiscuity = number(found.get(IFLA_PROMISCUITY, b""))
+        self.txqlen = number(found.get(IFLA_TXQLEN, b""))
         self.master = number(found.get(IFLA_MASTER, b""))
         self.group = number(found.get(IFLA_GROUP, b""))
         # A veth's parent is its peer; its index counts in the namespace `parent_nsid` unless that is None.

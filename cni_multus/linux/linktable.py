@@ -11,6 +11,7 @@ import os
 from cni_multus.cni.errors import NetlinkFailure
 from cni_multus.linux.codec import attribute, dump_request, message, string, u32
 from cni_multus.linux.linkinfo import (
+    IFF_ALLMULTI,
     IFF_PROMISC,
     IFF_UP,
     IFINFOMSG,
@@ -22,6 +23,7 @@ from cni_multus.linux.linkinfo import (
     IFLA_IFNAME,
     IFLA_MASTER,
     IFLA_MTU,
+    IFLA_TXQLEN,
     Link,
     decode_link,
 )
@@ -102,13 +104,17 @@ def change_message(
     mac: str | None = None,
     master: int | None = None,
     promisc: bool | None = None,
+    allmulti: bool | None = None,
+    txqlen: int | None = None,
     name: str | None = None,
     group: int | None = None,
     alias: str | None = None,
 ) -> bytes:
     """The message that changes what is given; master 0 takes the link from its master."""
-    flags = (IFF_UP if up else 0) | (IFF_PROMISC if promisc else 0)
-    change = (IFF_UP if up is not None else 0) | (IFF_PROMISC if promisc is not None else 0)
+    flags = change = 0
+    for flag, wanted in ((IFF_UP, up), (IFF_PROMISC, promisc), (IFF_ALLMULTI, allmulti)):
+        flags |= flag if wanted else 0
+        change |= flag if wanted is not None else 0
     body = [_addressed(name_or_index, flags, change)]
     if name is not None:
         body.append(attribute(IFLA_IFNAME, string(name)))
@@ -116,7 +122,7 @@ def change_message(
         body.append(attribute(IFLA_IFALIAS, string(alias)))
     if mac is not None:
         body.append(attribute(IFLA_ADDRESS, packed_mac(mac)))
-    for kind, value in ((IFLA_MTU, mtu), (IFLA_MASTER, master), (IFLA_GROUP, group)):
+    for kind, value in ((IFLA_MTU, mtu), (IFLA_TXQLEN, txqlen), (IFLA_MASTER, master), (IFLA_GROUP, group)):
         if value is not None:
             body.append(attribute(kind, u32(value)))
     return message(RTM_NEWLINK, 0, b"".join(body))

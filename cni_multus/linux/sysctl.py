@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from cni_multus.linux.netns import Namespace
 
 _LONGEST_VALUE = 4096
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
+_NOT_SHOWN = (errno.EACCES, errno.EPERM, errno.EIO)
+"""Some can only be written (route/flush), others have no value until they get one (stable_secret)."""
 
 
 def write(ns: Namespace, name: str, value: str, *, missing_ok: bool = False) -> None:
@@ -45,10 +48,33 @@ def read(ns: Namespace, name: str) -> str | None:
         raise IoFailure(f"cannot read {name} in {ns}: {error.strerror}") from error
 
 
-def _path(name: str) -> str:
+def read_many(ns: Namespace, names: Iterable[str]) -> dict[str, str | None]:
+    """The values of those that the kernel has, None for one that it does not show; IoFailure."""
+    pending = [(name, _path(name)) for name in names]
+    found: dict[str, str | None] = {}
+    with ns.inside():
+        for name, path in pending:
+            try:
+                found[name] = _read_file(path)
+            except OSError as error:
+                if error.errno in _NOT_SHOWN:
+                    found[name] = None
+                elif error.errno not in _NOT_THERE:
+                    raise IoFailure(f"cannot read {name} in {ns}: {error.strerror}") from error
+    return found
+
+
+def is_of_a_namespace(name: str) -> bool:
+    """Whether a name stands for a setting of a namespace, and not of the whole machine."""
     parts = name.split("/")
     # Settings outside net/ are the whole machine's, whatever namespace they are written from.
-    if len(parts) < 2 or parts[0] != "net" or "\0" in name or any(part in ("", ".", "..") for part in parts):
+    return (
+        len(parts) > 1 and parts[0] == "net" and "\0" not in name and not any(part in ("", ".", "..") for part in parts)
+    )
+
+
+def _path(name: str) -> str:
+    if not is_of_a_namespace(name):
         raise IoFailure(f"{name!r} does not name a kernel setting of a network namespace")
     return "/proc/sys/" + name
 
@@ -56,7 +82,8 @@ def _path(name: str) -> str:
 def _write_file(path: str, value: str) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
     try:
-        os.write(fd, value.encode())
+        # An empty write would change nothing.
+        os.write(fd, (value or "\n").encode())
     finally:
         os.close(fd)
 
