@@ -25,7 +25,7 @@ build: venv ## freeze the program into dist/multus/multus (does nothing when its
 ##@ Working on it
 
 .PHONY: test
-test: build baseline reference ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
+test: build baseline reference vmkit ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
 	$(python) -m pytest $(ARGS)
 
@@ -49,7 +49,7 @@ bench: build baseline reference ## measure every budget against the Go reference
 	$(python) -m bench $(ARGS)
 
 .PHONY: coverage
-coverage: build baseline reference ## the tests once more, with branch coverage of what runs inside the test process
+coverage: build baseline reference vmkit ## the tests once more, with branch coverage of what runs inside the test process
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
 	$(python) -m pytest --cov --cov-report=term-missing:skip-covered
 
@@ -67,6 +67,10 @@ baseline: venv ## a frozen program that does nothing: what start-up is measured 
 .PHONY: reference
 reference: venv ## fetch the Go reference plugins from Debian into the user's cache
 	$(python) -m tools.reference
+
+.PHONY: vmkit
+vmkit: venv ## fetch qemu and a kernel from Debian into the user's cache, for the tests that want another kernel
+	$(python) -m tools.vmkit
 
 .PHONY: lock
 lock: venv ## resolve requirements.in into requirements.txt again (upgrade: make lock ARGS=--upgrade)

@@ -12,6 +12,7 @@ import pytest
 from pyroute2 import IPRoute
 
 from cni_multus.linux.netns import Namespace
+from tests.vm.host import plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,6 +62,11 @@ def entered(path: str) -> Iterator[None]:
             yield
         finally:
             checked(LIBC.setns(home.fileno(), CLONE_NEWNET))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let tests marked `vm` run where they belong."""
+    config.pluginmanager.register(plugin(config))
 
 
 @pytest.fixture
