@@ -56,6 +56,10 @@ class InterfacePlugin(_Of["C"]):
         """Read the configuration; everything wrong with it is told here."""
         raise NotImplementedError
 
+    def inherit(self, request: Request) -> Result:
+        """What the interface gets where no `ipam` is configured: nothing."""
+        return Result()
+
     def prepare(self, request: Request, config: C, host: Namespace, container: Namespace) -> None:
         """Refuse what the kernel's state refuses, before the first change."""
 
@@ -92,7 +96,8 @@ class InterfacePlugin(_Of["C"]):
         dns = request.config.section("dns")
         own_dns = Dns.parse(dns) if dns.raw else None
         ipam = _find_ipam(request)
-        if ipam is None and family(request.version) == 2:
+        inherited = Result() if ipam else self.inherit(request)
+        if not (ipam or inherited.ips) and family(request.version) == 2:
             raise IncompatibleVersion(
                 f"cniVersion {request.version} cannot tell a result without addresses, and there is no ipam: "
                 "no valid IP addresses"
@@ -103,11 +108,12 @@ class InterfacePlugin(_Of["C"]):
                     f"CNI_IFNAME {request.ifname} is taken: {request.netns} has an interface of that name"
                 )
             self.prepare(request, config, host, container)
-            given = _reserve(ipam, request, undo) if ipam else Result()
+            given = _reserve(ipam, request, undo) if ipam else inherited
             attached = self.attach(request, config, host, container, given, undo)
             for ip in given.ips:
                 ip.interface = attached.at
             result = Result(attached.interfaces, given.ips, dns=own_dns or given.dns)
+            result.unknown = inherited.unknown
             if attached.up:
                 result.routes = configure(container, attached.link, given.ips, given.routes, dad=attached.dad)
                 self.settle(request, config, host, attached, given.ips)
@@ -214,6 +220,13 @@ class IpamPlugin(Plugin):
     def verify(self, request: Request, ipam: Section) -> None:
         """Raise CheckFailed where `request.previous` has an address that is not reserved for the attachment."""
         raise NotImplementedError
+
+
+def require_ipam(request: Request) -> None:
+    """Refuse a configuration without `ipam`, for a plugin whose interface would be of no use then."""
+    ipam = request.config.section("ipam")
+    if not ipam.text("type"):
+        raise ipam.wrong("type", "it is missing, and this plugin makes no interface without addresses")
 
 
 def _ipam_type(request: Request) -> tuple[str, tuple[str, ...], str]:

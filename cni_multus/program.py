@@ -46,7 +46,9 @@ def foreign_environment(environment: Mapping[str, str]) -> dict[str, str]:
     return clean
 
 
-def run(path: str, environment: Mapping[str, str], stdin: bytes, timeout: float) -> Outcome:
+def run(
+    path: str, environment: Mapping[str, str], stdin: bytes, timeout: float, arguments: tuple[str, ...] = ()
+) -> Outcome:
     """Run `path`, which gets `stdin`, and see it end.
 
     Raises DelegateFailure where it cannot start or prints too much, TryAgainLater where it does not end within
@@ -54,19 +56,24 @@ def run(path: str, environment: Mapping[str, str], stdin: bytes, timeout: float)
     """
     exchange = _Exchange(path, stdin)
     try:
-        exchange.start(environment)
+        exchange.start(environment, arguments)
         return exchange.hold(time.monotonic() + timeout, timeout)
     finally:
         exchange.close()
 
 
-def _spawn(path: str, environment: Mapping[str, str], streams: tuple[int, int, int]) -> int:
+def _spawn(path: str, arguments: tuple[str, ...], environment: Mapping[str, str], streams: tuple[int, int, int]) -> int:
     actions = [(os.POSIX_SPAWN_DUP2, fd, at) for at, fd in enumerate(streams)]
     patience = time.monotonic() + BUSY_FOR
     while True:
         try:
             return os.posix_spawn(
-                path, [path], environment, file_actions=actions, setsid=True, setsigdef=_IGNORED_BY_PYTHON
+                path,
+                [path, *arguments],
+                environment,
+                file_actions=actions,
+                setsid=True,
+                setsigdef=_IGNORED_BY_PYTHON,
             )
         except OSError as error:
             if error.errno != errno.ETXTBSY or time.monotonic() > patience:
@@ -92,14 +99,14 @@ class _Exchange:
         self.pid = 0
         self.waited = False
 
-    def start(self, environment: Mapping[str, str]) -> None:
+    def start(self, environment: Mapping[str, str], arguments: tuple[str, ...]) -> None:
         """Make the pipes and start the program."""
         try:
             child_stdin, self.stdin_fd = self._pipe()
             self.stdout_fd, child_stdout = self._pipe()
             self.stderr_fd, child_stderr = self._pipe()
             self.output = {self.stdout_fd: bytearray(), self.stderr_fd: bytearray()}
-            self.pid = _spawn(self.path, environment, (child_stdin, child_stdout, child_stderr))
+            self.pid = _spawn(self.path, arguments, environment, (child_stdin, child_stdout, child_stderr))
             self.ended = os.pidfd_open(self.pid)
             self.open.add(self.ended)
         except OSError as error:

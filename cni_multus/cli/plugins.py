@@ -20,8 +20,8 @@ PURPOSES = {
     "multus": "several networks for one pod",
     "static": "the addresses that the configuration names",
     "tap": "a TAP device, for a virtual machine",
-    "vlan": "one VLAN of a link of the node",
     "tuning": "kernel settings, MAC, MTU and modes of an interface that is there",
+    "vlan": "one VLAN of a link of the node",
 }
 
 

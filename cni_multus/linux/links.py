@@ -22,8 +22,6 @@ from cni_multus.linux.linkinfo import (
     IFLA_INFO_KIND,
     IFLA_LINK,
     IFLA_LINKINFO,
-    IFLA_MACVLAN_BC_QUEUE_LEN,
-    IFLA_MACVLAN_MODE,
     IFLA_MASTER,
     IFLA_MTU,
     IFLA_NET_NS_FD,
@@ -54,7 +52,6 @@ __all__ = [
     "Link",
     "add_bridge",
     "add_child_link",
-    "add_macvlan",
     "add_veth",
     "change_link",
     "change_message",
@@ -115,37 +112,6 @@ def add_veth(
             raise
         taken = (peer_namespace, peer) if find_link(peer_namespace, peer) else (host, name)
         raise _name_taken(attempt, *taken, failure) from failure
-
-
-def add_macvlan(
-    host: Namespace,
-    *,
-    parent: int,
-    name: str,
-    mode: int,
-    namespace: Namespace,
-    mac: str = "",
-    mtu: int = 0,
-    bc_queue_len: int = 0,
-    group: int = 0,
-    parent_name: str = "",
-) -> Link:
-    """Make a macvlan, down, in `namespace`, over the link `parent` of `host`; `mode` is a MACVLAN_MODE_ bit."""
-    data = attribute(IFLA_MACVLAN_MODE, u32(mode))
-    if bc_queue_len:
-        data += attribute(IFLA_MACVLAN_BC_QUEUE_LEN, u32(bc_queue_len))
-    return add_child_link(
-        host,
-        "macvlan",
-        data,
-        parent=parent,
-        name=name,
-        namespace=namespace,
-        mac=mac,
-        mtu=mtu,
-        group=group,
-        parent_name=parent_name,
-    )
 
 
 def add_child_link(

@@ -10,11 +10,11 @@ import pytest
 from cni_multus.cni.errors import NetlinkFailure
 from cni_multus.linux import links
 from cni_multus.linux.codec import attribute, u32
+from cni_multus.linux.linkdata import macvlan_data
 from cni_multus.linux.linkinfo import IFF_PROMISC, IFF_UP
 from cni_multus.linux.links import (
     add_bridge,
     add_child_link,
-    add_macvlan,
     add_veth,
     change_link,
     find_link,
@@ -47,6 +47,10 @@ def names(ns: Namespace) -> set[str]:
 
 def a_pair(host: Namespace, container: Namespace, name: str = "eth0", group: int = 0) -> Link:
     return add_veth(host, random_veth_name(), peer=name, peer_namespace=container, peer_group=group)
+
+
+def add_macvlan(host: Namespace, *, mode: int = BRIDGE_MODE, bc_queue_len: int = 0, **more: Any) -> Link:
+    return add_child_link(host, "macvlan", macvlan_data(mode, bc_queue_len), **more)
 
 
 def test_a_bridge_is_made_whole(host: Namespace, kernel: Kernel) -> None:
