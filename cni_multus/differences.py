@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def link_differences(link: Link, interface: Interface, kind: str) -> list[str]:
-    """What of a link's own attributes is not as `interface` tells; what it does not tell may be anything."""
+    """What of a link's own attributes is not as `interface` tells; what it, or `kind`, does not tell may be anything."""
     wrong = []
-    if link.kind != kind:
+    if kind and link.kind != kind:
         wrong.append(f"it is a {link.kind or 'device'}, not a {kind}")
     if interface.mac and link.mac != interface.mac.lower():
         wrong.append(f"its MAC is {link.mac}, not {interface.mac.lower()}")

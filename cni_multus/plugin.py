@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Interface, IpConfig
     from cni_multus.linux.links import Link
+    from cni_multus.linux.routes import Route
 
     C = TypeVar("C")
 
@@ -34,23 +35,36 @@ else:
 
 
 class Attached:
-    """What `attach` made: the result's interfaces, which of them (`at`) is the container's, and the link itself."""
+    """What `attach` made: the result's interfaces, which of them (`at`) is the container's, and the link itself.
 
-    __slots__ = ("at", "dad", "interfaces", "link", "up")
+    `routes`, where given, stand in the place of those that the kernel makes to the addresses' networks.
+    """
 
-    def __init__(self, interfaces: list[Interface], at: int, link: Link, *, up: bool = True, dad: bool = False) -> None:
+    __slots__ = ("at", "dad", "interfaces", "link", "routes", "up")
+
+    def __init__(
+        self,
+        interfaces: list[Interface],
+        at: int,
+        link: Link,
+        *,
+        up: bool = True,
+        dad: bool = False,
+        routes: list[Route] | None = None,
+    ) -> None:
         self.interfaces = interfaces
         self.at = at
         self.link = link
         self.up = up
         self.dad = dad
+        self.routes = routes
 
 
 class InterfacePlugin(_Of["C"]):
     """A plugin that makes CNI_IFNAME, with IPAM's addresses where `ipam` is configured."""
 
     kind = ""
-    """The kernel's kind of the link in the container: DEL removes no other."""
+    """The kernel's kind of the link in the container: DEL removes no other, and CHECK accepts any where it is ""."""
 
     def parse(self, request: Request) -> C:
         """Read the configuration; everything wrong with it is told here."""
@@ -95,7 +109,7 @@ class InterfacePlugin(_Of["C"]):
         config = self.parse(request)
         dns = request.config.section("dns")
         own_dns = Dns.parse(dns) if dns.raw else None
-        ipam = _find_ipam(request)
+        ipam = find_ipam(request)
         inherited = Result() if ipam else self.inherit(request)
         if not (ipam or inherited.ips) and family(request.version) == 2:
             raise IncompatibleVersion(
@@ -112,10 +126,12 @@ class InterfacePlugin(_Of["C"]):
             attached = self.attach(request, config, host, container, given, undo)
             for ip in given.ips:
                 ip.interface = attached.at
-            result = Result(attached.interfaces, given.ips, dns=own_dns or given.dns)
+            result = Result(attached.interfaces, given.ips, given.routes, dns=own_dns or given.dns)
             result.unknown = inherited.unknown
             if attached.up:
-                result.routes = configure(container, attached.link, given.ips, given.routes, dad=attached.dad)
+                result.routes = configure(
+                    container, attached.link, given.ips, given.routes, dad=attached.dad, own=attached.routes
+                )
                 self.settle(request, config, host, attached, given.ips)
                 if given.ips:
                     announce(container, attached.link)
@@ -159,7 +175,7 @@ class InterfacePlugin(_Of["C"]):
             wrong += self.verify(request, config, host, container, link)
         if wrong:
             raise CheckFailed(f"{request.ifname} is not as it was attached: {'; '.join(wrong)}")
-        ipam = _find_ipam(request)
+        ipam = find_ipam(request)
         if ipam:
             ipam.check(request)
 
@@ -167,12 +183,12 @@ class InterfacePlugin(_Of["C"]):
         config = self.parse(request)
         with Namespace.host() as host:
             self.ready(request, config, host)
-        ipam = _find_ipam(request)
+        ipam = find_ipam(request)
         if ipam:
             ipam.status(request)
 
     def collect_garbage(self, request: Request) -> None:
-        ipam = _find_ipam(request)
+        ipam = find_ipam(request)
         if ipam:
             ipam.collect_garbage(request)
 
@@ -233,7 +249,8 @@ def _ipam_type(request: Request) -> tuple[str, tuple[str, ...], str]:
     return request.config.section("ipam").text("type"), request.path, "ipam.type"
 
 
-def _find_ipam(request: Request) -> Plugin | None:
+def find_ipam(request: Request) -> Plugin | None:
+    """The plugin that gives the addresses, None where none is configured."""
     return find(*_ipam_type(request)) if request.config.section("ipam").text("type") else None
 
 

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 PURPOSES = {
     "bridge": "a veth pair to a bridge of the node",
     "dummy": "a link that leads nowhere",
+    "host-device": "a device of the node, moved into the pod",
     "host-local": "addresses from ranges, reserved in files of the node",
     "ipvlan": "a link with the MAC of the node's link that it stands on",
     "loopback": "lo, up",
     "macvlan": "a link with a MAC of its own over a link of the node",
     "multus": "several networks for one pod",
+    "ptp": "a veth pair to the node, which routes",
     "static": "the addresses that the configuration names",
     "tap": "a TAP device, for a virtual machine",
     "tuning": "kernel settings, MAC, MTU and modes of an interface that is there",
