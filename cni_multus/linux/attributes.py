@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from cni_multus.linux.linkinfo import Link
     from cni_multus.linux.netns import Namespace
 
+_MAC = "cannot set the MAC"
+_NOT_NOW_OR_NEVER = (errno.EBUSY, errno.EOPNOTSUPP)
+
 
 class Attributes:
     """Some attributes of a link; "", 0 for `mtu`, and None stand for those that are of no interest."""
@@ -76,7 +79,7 @@ def change(ns: Namespace, link: Link, wanted: Attributes) -> None:
     """Give a link the attributes; all of them are tried, then NetlinkFailure says what the kernel refused first."""
     index, batch = link.index, []
     if wanted.mac:
-        batch.append((change_message(index, mac=wanted.mac), f"cannot set the MAC of {link.name} to {wanted.mac}"))
+        batch.append((change_message(index, mac=wanted.mac), f"{_MAC} of {link.name} to {wanted.mac}"))
     if wanted.promisc is not None:
         message = change_message(index, promisc=wanted.promisc)
         batch.append((message, f"cannot turn the promiscuous mode of {link.name} {_switch(wanted.promisc)}"))
@@ -91,9 +94,9 @@ def change(ns: Namespace, link: Link, wanted: Attributes) -> None:
     try:
         ns.netlink.batch(batch)
     except NetlinkFailure as failure:
-        if failure.errno == errno.EBUSY and wanted.mac:
+        if failure.errno in _NOT_NOW_OR_NEVER and failure.message.startswith(_MAC):
             failure.message += (
-                "; its driver changes the MAC only while it is down: let the plugin that makes the interface set it"
+                "; its driver cannot do that while it is up, if at all: let the plugin that makes the interface set it"
             )
         raise
 
