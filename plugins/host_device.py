@@ -107,7 +107,12 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
             home.index = moved.index
             records.write(request.attachment, loan.to_json())
         for attachment, other in all_loans(records):
-            if other.home and other.home.is_of(moved) and not _same(attachment, request.attachment):
+            if (
+                other.home
+                and other.home.is_physical
+                and other.home.is_of(moved)
+                and not _same(attachment, request.attachment)
+            ):
                 records.remove(attachment)  # it was left on the node, and nobody ended that loan
         shown = Interface(request.ifname, moved.mac, request.netns, moved.mtu, pci_id=config.pci)
         return Attached([shown], 0, moved)
