@@ -32,11 +32,18 @@ IPV6_MTU = 1280
 
 
 def configure(
-    container: Namespace, link: Link, ips: list[IpConfig], wanted: list[Route], *, dad: bool = False
+    container: Namespace,
+    link: Link,
+    ips: list[IpConfig],
+    wanted: list[Route],
+    *,
+    dad: bool = False,
+    own: list[routes.Route] | None = None,
 ) -> list[Route]:
     """Give `link` its addresses, bring it up, add its routes; returns the routes as they were made.
 
     IPAM owns the addresses, so duplicate address detection (1 s) is left out unless `dad` asks for it.
+    The routes `own` stand in the place of those that the kernel makes to the addresses' networks.
     """
     if any(ip.address.family == 6 for ip in ips):
         require_ipv6_mtu(link)
@@ -46,8 +53,9 @@ def configure(
         container,
         link.index,
         [(ip.address.ip.packed, ip.address.prefix) for ip in ips],
-        [_kernel_route(route, ips) for route in made],
+        _kernel_routes(made, ips, own),
         nodad=not dad,
+        routed=own is None,
         name=link.name,
     )
     if dad and any(ip.address.family == 6 for ip in ips):
@@ -110,7 +118,21 @@ def _rank(container: Namespace, link: Link, family: int) -> int:
     return min(max(SECONDARY_METRIC, max(others) + 1), WORST_METRIC) if others else 0
 
 
-def _kernel_route(route: Route, ips: list[IpConfig]) -> routes.Route:
+def _kernel_routes(made: list[Route], ips: list[IpConfig], own: list[routes.Route] | None) -> list[routes.Route]:
+    """Own routes first; none is made twice, and a gateway that stands at the link needs no other way to it."""
+    if own is None:
+        return [_kernel_route(route, [ip.address for ip in ips]) for route in made]
+    near = [Cidr(Ip(each.family, int.from_bytes(each.dst, "big")), each.prefix) for each in own if not each.gateway]
+    known = {_key(route) for route in own}
+    wanted = [_kernel_route(route, near) for route in made]
+    return own + [route for route in wanted if _key(route) not in known]
+
+
+def _key(route: routes.Route) -> tuple[int, bytes, int, bytes, int, int]:
+    return route.family, route.dst, route.prefix, route.gateway, route.table, route.priority
+
+
+def _kernel_route(route: Route, near: list[Cidr]) -> routes.Route:
     dst, gateway = route.dst.network, route.gw
     return routes.Route(
         dst.family,
@@ -120,7 +142,7 @@ def _kernel_route(route: Route, ips: list[IpConfig]) -> routes.Route:
         table=route.table or MAIN,
         priority=route.priority,
         scope=route.scope,
-        onlink=gateway is not None and not any(ip.address.contains(gateway) for ip in ips),
+        onlink=gateway is not None and not any(cidr.contains(gateway) for cidr in near),
         mtu=route.mtu,
         advmss=route.advmss,
     )

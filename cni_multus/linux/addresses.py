@@ -36,6 +36,7 @@ IFA_F_NODAD = 0x02
 IFA_F_DADFAILED = 0x08
 IFA_F_TENTATIVE = 0x40
 IFA_F_PERMANENT = 0x80
+IFA_F_NOPREFIXROUTE = 0x200
 
 _IFADDRMSG = struct.Struct("=BBBBI")  # family, prefix length, flags, scope, index of the link
 _IFA_ADDRESS = 1
@@ -126,14 +127,20 @@ def list_addresses(ns: Namespace, index: int = 0, family: int = 0) -> list[Addre
     return [each for each in found if index in (0, each.index) and family in (0, each.family)]
 
 
-def add_address_message(index: int, packed: bytes, prefix: int, *, nodad: bool = False, scope: int = 0) -> bytes:
-    """The message that adds an address; `nodad` spares an IPv6 one the second of duplicate detection."""
+def add_address_message(
+    index: int, packed: bytes, prefix: int, *, nodad: bool = False, scope: int = 0, routed: bool = True
+) -> bytes:
+    """The message that adds an address; `nodad` spares an IPv6 one the second of duplicate detection.
+
+    With `routed` the kernel adds the route to its network as well.
+    """
     body = _identity(index, packed, prefix, scope)
     if len(packed) == 4 and prefix < 31:
         rest = (1 << (32 - prefix)) - 1
         body += attribute(_IFA_BROADCAST, (int.from_bytes(packed, "big") | rest).to_bytes(4, "big"))
-    if nodad and len(packed) == 16:
-        body += attribute(_IFA_FLAGS, u32(IFA_F_NODAD))
+    flags = (IFA_F_NODAD if nodad and len(packed) == 16 else 0) | (0 if routed else IFA_F_NOPREFIXROUTE)
+    if flags:
+        body += attribute(_IFA_FLAGS, u32(flags))
     return message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, body)
 
 

@@ -21,17 +21,20 @@ def bring_up(
     routes: Iterable[Route],
     *,
     nodad: bool = True,
+    routed: bool = True,
     name: str = "",
     extra: Iterable[tuple[bytes, str]] = (),
 ) -> None:
     """Give a link its addresses (packed, prefix), bring it up, add its routes, then send `extra` (message, attempt).
+
+    With `routed` the kernel adds routes to the addresses' networks.
 
     The kernel is asked for everything even when it refuses something; who made the link takes it away again then.
     """
     name = name or f"link {index}"
     batch = [
         (
-            add_address_message(index, packed, prefix, nodad=nodad),
+            add_address_message(index, packed, prefix, nodad=nodad, routed=routed),
             f"cannot add address {written(packed)}/{prefix} to {name}",
         )
         for packed, prefix in addresses

@@ -56,11 +56,11 @@ _COMMENT_BYTES = 127
 
 
 class Table:
-    """A table of ours; `layout` pushes its chains, sets and fixed rules, once, together with the table itself."""
+    """A table; `layout` pushes its chains, sets and fixed rules, once, together with the table itself, if it is ours."""
 
     __slots__ = ("family", "layout", "name")
 
-    def __init__(self, family: int, name: str, layout: Callable[[Changes], None]) -> None:
+    def __init__(self, family: int, name: str, layout: Callable[[Changes], None] | None = None) -> None:
         self.family = family
         self.name = name
         self.layout = layout
@@ -97,6 +97,11 @@ class Changes:
     def __init__(self, table: Table) -> None:
         self._table = table
         self._messages: list[tuple[bytes, str]] = []
+
+    def remove_table(self) -> None:
+        """Remove the table, with all that is in it."""
+        body = self._table.header + attribute(1, string(self._table.name))
+        self._messages.append((message(self._table.kind(DELTABLE), 0, body), f"cannot remove {self._table}"))
 
     def add_base_chain(self, name: str, kind: str, hook: int, priority: int) -> None:
         """A chain that the kernel calls at `hook`; `kind` is filter, nat or route."""
@@ -169,7 +174,8 @@ class Changes:
         if not self._table.exists(ns):
             whole = Changes(self._table)
             whole._push(NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, b"", f"cannot add {self._table}")
-            self._table.layout(whole)
+            if self._table.layout is not None:
+                self._table.layout(whole)
             whole._messages += self._messages
             try:
                 whole._send(ns)

@@ -49,6 +49,18 @@ def list_chains(ns: Namespace, table: Table) -> dict[str, str]:
     return {text(each[3]): _comment(each.get(12, b"")) for each in found if text(each.get(1, b"")) == table.name}
 
 
+def has_chain(ns: Namespace, table: Table, name: str) -> bool:
+    """Whether a table, ours or another program's, has a chain."""
+    body = table.header + attribute(1, string(table.name)) + attribute(3, string(name))
+    try:
+        ns.netfilter.request(message(table.kind(GETCHAIN), 0, body), f"cannot look up chain {name} of {table}")
+    except NetlinkFailure as failure:
+        if failure.errno in _GONE:
+            return False
+        raise
+    return True
+
+
 def list_rules(ns: Namespace, table: Table, chain: str) -> list[Rule]:
     """The rules of a chain in their order; none where there is no such chain."""
     narrowed = attribute(1, string(table.name)) + attribute(2, string(chain))
