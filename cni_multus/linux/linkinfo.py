@@ -44,6 +44,7 @@ IFLA_MACVLAN_BC_QUEUE_LEN = 7
 IFLA_IPVLAN_MODE = 1
 IFLA_IPVLAN_FLAGS = 2
 IFLA_VLAN_ID = 1
+IFLA_VRF_TABLE = 1
 IFLA_BR_VLAN_FILTERING = 7
 
 _IF_OPER_UP = 6
@@ -55,6 +56,7 @@ _SETTINGS: dict[str, dict[int, str]] = {
     "ipvlan": {IFLA_IPVLAN_MODE: "mode", IFLA_IPVLAN_FLAGS: "flags"},
     "tun": {1: "owner", 2: "group", 3: "type", 7: "multi_queue"},
     "vlan": {IFLA_VLAN_ID: "id"},
+    "vrf": {IFLA_VRF_TABLE: "table"},
 }
 
 
