@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from cni_multus.cni.document import (
     DEEPEST,
     LARGEST,
+    Repeating,
     name_of_type,
     parse,
     parse_object,
@@ -278,3 +279,13 @@ def test_the_standard_package_is_not_loaded_for_what_is_well_formed() -> None:
         [sys.executable, "-S", "-E", "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stdout == "False\n"
+
+
+def test_keys_that_stand_twice_are_remembered() -> None:
+    document = parse_object(b'{"a": {"x": 1, "y": 2, "x": 3, "y": 4, "x": 5, "z": 6}, "b": {"x": 1}}', "it")
+    assert document == {"a": {"x": 5, "y": 4, "z": 6}, "b": {"x": 1}}
+    repeating, plain = document["a"], document["b"]
+    assert isinstance(repeating, Repeating)
+    assert repeating.repeated == ("x", "y")
+    assert not isinstance(plain, Repeating)
+    assert print_compact(document) == b'{"a":{"x":5,"y":4,"z":6},"b":{"x":1}}'

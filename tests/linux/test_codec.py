@@ -72,6 +72,16 @@ def test_names_that_are_no_text_survive_the_round_trip(name: bytes) -> None:
     assert codec.string(codec.text(name)) == name + b"\0"
 
 
+@given(INDEXES, st.booleans() | st.none(), st.booleans() | st.none(), U32)
+def test_a_change_of_what_a_link_hears_and_holds(
+    index: int, promisc: bool | None, allmulti: bool | None, txqlen: int
+) -> None:
+    read = decoded(ifinfmsg, linktable.change_message(index, promisc=promisc, allmulti=allmulti, txqlen=txqlen))
+    assert (read["index"], dict(read["attrs"])) == (index, {"IFLA_TXQLEN": txqlen})
+    assert read["flags"] == bool(promisc) * 0x100 + bool(allmulti) * 0x200
+    assert read["change"] == (promisc is not None) * 0x100 + (allmulti is not None) * 0x200
+
+
 @given(
     INDEXES,
     NAMES,
