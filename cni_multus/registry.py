@@ -16,6 +16,7 @@ PLUGINS = {
     "macvlan": "plugins.macvlan:Macvlan",
     "multus": "cni_multus.multus.verbs:Multus",
     "ptp": "plugins.ptp:Ptp",
+    "sbr": "plugins.sbr:Sbr",
     "tap": "plugins.tap:Tap",
     "tuning": "plugins.tuning:Tuning",
     "vlan": "plugins.vlan:Vlan",

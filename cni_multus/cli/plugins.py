@@ -20,11 +20,14 @@ PURPOSES = {
     "macvlan": "a link with a MAC of its own over a link of the node",
     "multus": "several networks for one pod",
     "ptp": "a veth pair to the node, which routes",
+    "sbr": "what comes from an address of the interface leaves by it",
     "static": "the addresses that the configuration names",
     "tap": "a TAP device, for a virtual machine",
     "tuning": "kernel settings, MAC, MTU and modes of an interface that is there",
     "vlan": "one VLAN of a link of the node",
 }
+
+_CHAINED = ("bandwidth", "firewall", "portmap", "sbr", "tuning", "vrf")
 
 
 class Plugins(Command):
@@ -43,4 +46,6 @@ class Plugins(Command):
 def _role(kind: str) -> str:
     if kind in IPAM:
         return "ipam"
+    if kind in _CHAINED:
+        return "chained"
     return "meta" if kind == "multus" else "interface"

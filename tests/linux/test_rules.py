@@ -131,5 +131,5 @@ def test_a_rule_that_looks_at_more_is_told_from_one_that_does_not(
 
 @pytest.mark.parametrize("body", [b"", b"\x02" * 11, b"\x1c" + bytes(11), b"\x02" + bytes(11) + b"\xff\x00\x01\x00"])
 def test_what_is_no_rule_is_refused(body: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011
+    with pytest.raises(ValueError):
         decode_rule(body)
