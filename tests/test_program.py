@@ -94,6 +94,11 @@ def test_the_environment_is_what_was_given_and_nothing_more(directory: PluginDir
     assert outcome(program, CNI_COMMAND="ADD").stdout == b"PATH=/usr/sbin:/usr/bin:/sbin:/bin\nCNI_COMMAND=ADD\n"
 
 
+def test_it_gets_its_arguments(directory: PluginDirectory) -> None:
+    echo = directory.write("echo", 'printf "%s|" "$@"')
+    assert run(echo, ENVIRONMENT, b"", 20.0, ("one", "two words", "")).stdout == b"one|two words||"
+
+
 def test_nothing_of_ours_is_inherited_but_the_three_streams(directory: PluginDirectory) -> None:
     foreign = {name for name in descriptors() if os.get_inheritable(int(name))}  # what whoever started us left open
     with open("/dev/null", "rb"):

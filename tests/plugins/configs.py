@@ -16,3 +16,15 @@ def pools(node: Runtime, *subnets: str, **more: object) -> dict[str, Any]:
     """host-local with one set of ranges for each subnet."""
     ranges = [[{"subnet": subnet}] for subnet in subnets]
     return {"type": "host-local", "ranges": ranges, "dataDir": str(node.addresses), **more}
+
+
+def fixed(node: Runtime, address: str, **more: object) -> dict[str, Any]:
+    """The IPAM static with one address, its files on this node."""
+    return {"type": "static", "addresses": [{"address": address}], "dataDir": str(node.addresses), **more}
+
+
+NO_ADDRESSES = {"type": "static"}
+"""An ipam that fails."""
+
+REFUSED_ROUTES = [{"dst": "10.9.0.0/16", "gw": "10.1.2.1", "scope": 253}]
+"""Routes that no kernel takes."""
