@@ -26,8 +26,6 @@ Record = tuple[str, dict[str, Any] | None]
 INSIDE = "MULTUS_TESTS_INSIDE_VM"
 """The environment variable that says to pytest that this is the virtual machine."""
 
-CARDS = 2
-PASSED_ON = ("tbstyle", "showlocals")
 SILENCE = TIMEOUT + 60
 """Seconds without a record after which the machine is taken for dead."""
 
@@ -82,12 +80,13 @@ class Run:
 
     def __init__(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
         files = dict.fromkeys(item.nodeid.partition("::")[0] for item in items)
-        options = [f"--verbosity={config.option.verbose}", f"--timeout={TIMEOUT}", "-p", "no:cacheprovider"]
+        options = ["-p", "no:cacheprovider", "-p", "pytest_timeout", f"--timeout={TIMEOUT}"]  # others take seconds
+        options += [f"--verbosity={config.option.verbose}"]
         options += [f"--tb={config.option.tbstyle}", *(["--showlocals"] if config.option.showlocals else [])]
         self.machine = Machine(
             [sys.executable, "-m", "pytest", *options, f"--rootdir={config.rootpath}", *files],
-            {INSIDE: "1", "PYTEST_DEBUG_TEMPROOT": "/vm/tmp"},
-            CARDS,
+            config.rootpath,
+            {INSIDE: "1", "PYTEST_DEBUG_TEMPROOT": "/vm/tmp", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         )
         (self.machine.share / CHOSEN).write_text("".join(f"{item.nodeid}\n" for item in items))
         self._records = (self.machine.share / RECORDS).open("a+")

@@ -29,20 +29,23 @@ MACHINE = ("-machine", "q35", "-accel", "tcg,thread=multi", "-cpu", "qemu64", "-
 NOTHING_ELSE = ("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot")
 KERNEL = "console=ttyS0 quiet panic=-1 oops=panic nokaslr mitigations=off tsc=unstable rcupdate.rcu_expedited=1"
 
+CARDS = 2
+"""Enough to send packets from one to the other."""
+
 PASSED_ON = ("CNI_REFERENCE", "HOME", "LANG", "PATH", "XDG_CACHE_HOME")
 
 
 class Machine:
     """A machine that boots at once; `share` is where both sides read and write files."""
 
-    def __init__(self, command: list[str], environment: dict[str, str] | None = None, cards: int = 0) -> None:
+    def __init__(self, command: list[str], directory: Path, environment: dict[str, str]) -> None:
         kit = vmkit()
         self._directory = tempfile.TemporaryDirectory(prefix="vm-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
         self._root = Path(self._directory.name)
         self.share = self._root / "share"
         self.share.mkdir()
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        start = initrd(kit, command, {**passed, **(environment or {})}, Path.cwd())
+        start = initrd(kit, command, {**passed, **environment}, directory)
         (self._root / "initrd").write_bytes(start)
         data = (f"{kit.programs}/usr/share/{directory}" for directory in ("qemu", "seabios"))
         qemu = [
@@ -54,7 +57,7 @@ class Machine:
             *("-kernel", str(kit.kernel), "-initrd", f"{self._root}/initrd", "-append", KERNEL),
             *("-virtfs", f"local,path=/,mount_tag={ROOT},security_model=none,readonly=on,multidevs=remap"),
             *("-virtfs", f"local,path={self.share},mount_tag={SHARE},security_model=none,multidevs=remap"),
-            *network_cards(cards),
+            *network_cards(CARDS),
         ]
         self._begun = time.monotonic()
         with (self._root / "qemu").open("w") as log:
@@ -119,7 +122,7 @@ def network_cards(number: int) -> list[str]:
 def main() -> int:
     """Run the words of the command line in a machine, print what it prints, end as it ends."""
     printed = 0
-    with Machine(sys.argv[1:], cards=2) as machine:
+    with Machine(sys.argv[1:], Path.cwd(), {}) as machine:
         while True:
             ended = machine.status() is not None or machine.why_not()
             text = machine.output()
