@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PURPOSES = {
     "bridge": "a veth pair to a bridge of the node",
     "dummy": "a link that leads nowhere",
+    "firewall": "the pod's packets pass the node's filters; bridges kept apart",
     "host-device": "a device of the node, moved into the pod",
     "host-local": "addresses from ranges, reserved in files of the node",
     "ipvlan": "a link with the MAC of the node's link that it stands on",

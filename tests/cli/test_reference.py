@@ -35,12 +35,11 @@ OURS, THEIRS = "ours", "theirs"
 
 
 class Tools:
-    """cnitool without and with the Go plugins in CNI_PATH; `tuning` is in both, since it is only theirs."""
+    """cnitool without and with the Go plugins in CNI_PATH."""
 
     def __init__(self, node: Terminal, network: str) -> None:
         go = reference_plugins()
         self.node = node
-        (node.bin_dir / "tuning").symlink_to(go / "tuning")
         self.path = {OURS: str(node.bin_dir), THEIRS: str(go)}
         node.write("10-net.conf", {"cniVersion": "1.0.0", **NETWORKS[network](node)})
 

@@ -23,7 +23,7 @@ def node(host: Namespace, tmp_path: Path) -> Terminal:
     uplink = add_veth(host, "ens5", peer="switch", peer_namespace=host)
     change_link(host, uplink.parent, up=True)
     node = Terminal(host, tmp_path)
-    (node.bin_dir / "tuning").symlink_to(reference_plugins() / "tuning")
+    (node.bin_dir / "site-tuning").symlink_to(reference_plugins() / "tuning")
     return node
 
 

@@ -21,6 +21,7 @@ CAPABILITIES = {
     "macvlan/no-addresses": {"mac": "02:00:00:00:00:08"},
     "host-local/requested": {"ips": ["192.168.13.77"], "ipRanges": [[{"subnet": "fd00:13::/64"}]]},
     "static/requested": {"ips": ["192.168.21.9/24"]},
+    "tuning/mac": {"mac": "02:00:00:00:00:0a"},
 }
 
 
@@ -29,6 +30,13 @@ def name_of(path: Path) -> str:
 
 
 EXAMPLES = {name_of(path): path for path in sorted(CONF.glob("*/*.conflist"))}
+
+TUNED = {
+    "core/somaxconn": "1024",
+    "ipv4/ip_local_port_range": "20000\t60999",
+    "ipv4/conf/eth0/arp_filter": "1",
+    "ipv6/conf/eth0/accept_ra": "0",
+}
 
 Expected = dict[str, "Callable[[Shown, Shown, dict[str, Any]], bool]"]
 
@@ -78,6 +86,21 @@ SHOWN: Expected = {
     "chain/loopback": lambda pod, node, result: pod.is_up("lo") and pod.addresses("eth0") == {"10.244.3.2/24"},
     "chain/program": lambda pod, node, result: (
         pod.link("eth0")["mtu"] == 1400 and pod.setting("ipv4/conf/eth0/arp_filter") == "1"
+    ),
+    "firewall/open": lambda pod, node, result: "10.71.0.2" in node.run("nft list set inet multus_firewall pods4"),
+    "firewall/same-bridge": lambda pod, node, result: (
+        '"br-tenant"' in node.run("nft list set inet multus_firewall guarded")
+    ),
+    "tuning/settings": lambda pod, node, result: (
+        {name: pod.setting(name) for name in TUNED} == TUNED and pod.addresses("eth0") == {"10.244.5.2/24"}
+    ),
+    "tuning/link": lambda pod, node, result: (
+        {"PROMISC", "ALLMULTI"} <= set(pod.link("eth0")["flags"])
+        and (pod.link("eth0")["mtu"], pod.link("eth0")["txqlen"], result["interfaces"][0]["mtu"]) == (1400, 500, 1400)
+    ),
+    "tuning/mac": lambda pod, node, result: (
+        result["interfaces"][0]["mac"] == pod.link("eth0")["address"] == "02:00:00:00:00:0a"
+        and pod.setting("ipv4/conf/eth0/log_martians") == "1"
     ),
     "chain/folder": lambda pod, node, result: "ALLMULTI" in pod.link("eth0")["flags"],
 }
