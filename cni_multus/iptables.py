@@ -78,10 +78,16 @@ def _is_legacy(host: Namespace, family: int, table: str) -> bool:
 
 def read_rules(host: Namespace, family: int, table: str) -> list[Rule]:
     """Every rule of a table, in their order."""
+    return read_table(host, family, table)[1]
+
+
+def read_table(host: Namespace, family: int, table: str) -> tuple[set[str], list[Rule]]:
+    """The names of a table's chains, and its rules in their order."""
     outcome = _run(host, family, "save", ("-t", table), b"", f"cannot list the {table} table")
     lines = outcome.stdout.decode(errors="surrogateescape").splitlines()
     split_lines = [line.split(" ", 2) for line in lines if line.startswith("-A ")]
-    return [Rule(chain, "".join(text)) for _, chain, *text in split_lines]
+    chains = {line[1:].partition(" ")[0] for line in lines if line.startswith(":")}
+    return chains, [Rule(chain, "".join(text)) for _, chain, *text in split_lines]
 
 
 def change(host: Namespace, family: int, table: str, lines: list[str], attempt: str) -> None:

@@ -14,6 +14,8 @@ from cni_multus.linux.nftables import be32, verdict_data
 EQUAL, NOT_EQUAL = 0, 1
 
 META_MARK, META_IIF, META_IIFNAME, META_OIFNAME, META_NFPROTO, META_L4PROTO = 3, 4, 6, 7, 15, 16
+META_BRI_IIFNAME = 17
+"""In tables of family bridge: the bridge that the packet came in by."""
 
 CT_STATE, CT_STATUS = 0, 2
 STATE_ESTABLISHED, STATE_RELATED, STATE_NEW = 2, 4, 8
@@ -86,6 +88,12 @@ LOCAL = struct.pack("=I", _LOCAL)
 def compare(value: bytes, operation: int = EQUAL, register: int = 0) -> bytes:
     """Go on if the register holds `value` (or, with NOT_EQUAL, if not)."""
     return _expression("cmp", (1, _register(register)), (2, be32(operation)), nested_data(3, value))
+
+
+def compare_range(low: bytes, high: bytes, operation: int = EQUAL, register: int = 0) -> bytes:
+    """Go on if the register holds `low`, `high` or what is between (or, with NOT_EQUAL, if not); big endian."""
+    ends = (nested_data(3, low), nested_data(4, high))
+    return _expression("range", (1, _register(register)), (2, be32(operation)), *ends)
 
 
 def mask(value: bytes, flip: bytes = b"", register: int = 0) -> bytes:

@@ -44,12 +44,21 @@ class Backups:
 
     def of_network(self, network: str) -> list[tuple[Attachment, dict[str, object]]]:
         """Every attachment of a network, with what was written for it."""
+        return [each for each in self.every() if each[0].network == network]
+
+    def every(self) -> list[tuple[Attachment, dict[str, object]]]:
+        """Every attachment that names its network, with what was written for it."""
         found = []
         for name in sorted(files.names(self._directory)):
             document = self._read(name) if name.endswith(_SUFFIX) and not name.startswith(files.TEMPORARY) else None
-            if document is not None and document.get("network") == network:
-                owner = Section(document, name)
-                found.append((Attachment(network, owner.text("containerID"), owner.text("ifname")), document))
+            if document is None or not document.get("network"):
+                continue
+            owner = Section(document, name)
+            try:
+                key = Attachment(owner.text("network"), owner.text("containerID"), owner.text("ifname"))
+            except DecodingFailure:
+                continue
+            found.append((key, document))
         return found
 
     def _read(self, name: str) -> dict[str, object] | None:
