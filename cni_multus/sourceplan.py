@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from cni_multus.cni.addressing import Cidr, Ip
+from cni_multus.cni.errors import InvalidNetworkConfig
 from cni_multus.linux.routes import RT_SCOPE_UNIVERSE, Route, list_routes
 from cni_multus.linux.routetables import (
     GONE,
@@ -59,6 +60,8 @@ def plan_tables(
         planned.rules.append(_rule(ip, at, table))
         own = [route for route in routes if _serves(route, ip, ips)]
         via = _gateway(ip, ips, told, own, gateway)
+        if via == ip.address.ip:
+            raise InvalidNetworkConfig(f"prevResult: {via} is its own gateway, and would reach nothing by it")
         if via and not any(route.default and route.gateway == via.packed for route in own):
             onlink = not ip.address.contains(via)
             own.append(Route(via.family, gateway=via.packed, scope=RT_SCOPE_UNIVERSE, onlink=onlink))

@@ -97,10 +97,11 @@ class Routed:
 
     def everything(self) -> dict[str, Any]:
         """All that the plugin could have changed."""
-        routes = sorted(self.inside.run(f"ip -{family} -d route show table all") for family in (4, 6))
+        routes = "".join(self.inside.run(f"ip -{family} -d route show table all") for family in (4, 6))
         return {
             "rules": self.rules(priorities=True),
-            "routes": [sorted(text.splitlines()) for text in routes],
+            # The kernel adds to the local table when duplicate address detection is through.
+            "routes": sorted(line for line in routes.splitlines() if "table local" not in line),
             "links": self.inside.links(),
             "files": self.files(),
         }
