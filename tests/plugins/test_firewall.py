@@ -120,6 +120,7 @@ def test_nothing_is_forwarded_within_an_isolated_bridge(firewalled: Firewalled, 
     assert not reaches(one, "10.1.1.3")
     assert reaches(one, "10.1.1.1")
     firewalled.node.delete(firewalled.config(), beside)
+    Shown(one.netns).run("ip neigh flush dev eth0")  # it waits a second before it asks again
     assert reaches(one, "10.1.1.3")
 
 
