@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni_multus.linux.addresses import list_addresses
 from cni_multus.linux.links import find_link
-from cni_multus.linux.routes import list_routes
+from cni_multus.linux.routes import RT_TABLE_MAIN, list_routes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,8 @@ def _is_same(wanted: Route, shown: KernelRoute, leaving: set[int]) -> bool:
     if (shown.family, shown.prefix, shown.dst) != (dst.family, dst.prefix, dst.ip.packed if dst.prefix else b""):
         return False
     told = [
-        (wanted.table, shown.table),
+        # The main table is what routes have that nobody gave a table: later plugins may have moved them.
+        (wanted.table if wanted.table != RT_TABLE_MAIN else None, shown.table),
         (wanted.priority, shown.priority),
         (wanted.mtu, shown.mtu),
         (wanted.advmss, shown.advmss),
