@@ -2,67 +2,47 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.addressing import BITS, Cidr, Ip
-from cni_multus.cni.errors import InvalidNetworkConfig, NotAvailable, UnsupportedField
-from cni_multus.cni.request import Attachment, wrong_with_ifname
-from cni_multus.cni.result import Interface, IpConfig, Result, Route
-from cni_multus.linux import sysctl
-from cni_multus.linux.bridges import port_message, port_of
-from cni_multus.linux.hostports import await_running, find_port, remove_pair, remove_ports
-from cni_multus.linux.linkinfo import IFF_PROMISC, decode_link
-from cni_multus.linux.links import (
-    add_veth,
-    change_link,
-    change_message,
-    find_link,
-    link,
-    random_mac,
-    random_veth_name,
-    remove_link,
-)
-from cni_multus.linux.linktable import get_message
+from cni_multus import masquerade
+from cni_multus.cni.errors import CniError, NotAvailable
+from cni_multus.cni.request import wrong_with_ifname
+from cni_multus.cni.result import Interface
+from cni_multus.linux.hostports import await_running, remove_pair
+from cni_multus.linux.links import find_link, link, random_mac
 from cni_multus.linux.netns import Namespace
-from cni_multus.linux.sharedbridge import (
-    add_gateways,
-    ensure_bridge,
-    forward,
-    forwards,
-    missing_gateways,
-    turn,
-    why_no_bridge,
-)
-from cni_multus.marks import group_of, label, labels_start, requested_mac
+from cni_multus.marks import requested_mac
+from cni_multus.nodeports import collect_ports, remove_stranded_ports
 from cni_multus.plugin import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.config import Section
+    from collections.abc import Callable
+
     from cni_multus.cni.request import Request
+    from cni_multus.cni.result import IpConfig, Result
     from cni_multus.linux.links import Link
     from cni_multus.undo import Undo
 
-_EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
-_LATER = ("vlan", "vlanTrunk", "macspoofchk", "ipMasq")
-
 
 class BridgeConfig:
-    """The keys of a bridge configuration; `mtu` 0 means the kernel's own."""
+    """The keys of a bridge configuration; `port` has those of the pod's port of it."""
 
     __slots__ = (
         "bridge",
+        "check_mac",
         "default_gateway",
         "disabled",
         "enable_dad",
         "force_address",
         "gateway",
-        "hairpin",
-        "isolated",
         "mac",
-        "mtu",
+        "masquerade",
+        "port",
         "promisc",
     )
 
     def __init__(self, request: Request) -> None:
+        from cni_multus.bridging.ports import PortSettings
+
         config = request.config
         self.bridge = config.text("bridge") or "cni0"
         if why := wrong_with_ifname(self.bridge):
@@ -70,18 +50,24 @@ class BridgeConfig:
         self.default_gateway = config.flag("isDefaultGateway")
         self.gateway = config.flag("isGateway") or self.default_gateway
         self.force_address = config.flag("forceAddress")
-        self.mtu = config.number("mtu", high=65535)
-        self.hairpin = config.flag("hairpinMode")
         self.promisc = config.flag("promiscMode")
         self.enable_dad = config.flag("enabledad")
-        self.isolated = config.flag("portIsolation")
         self.disabled = config.flag("disableContainerInterface")
+        self.check_mac = config.flag("macspoofchk")
         self.mac = requested_mac(request)
-        if self.hairpin and self.promisc:
+        self.masquerade = masquerade.parse(config)
+        self.port = PortSettings.parse(config)
+        if self.port.hairpin and self.promisc:
             raise config.wrong("hairpinMode", "a bridge in promiscMode cannot have ports in hairpinMode")
         if self.disabled and config.section("ipam").text("type"):
             raise config.wrong("disableContainerInterface", "an interface that stays down cannot have addresses (ipam)")
-        _refuse_later_keys(config)
+        if self.gateway and self.vlan and (why := wrong_with_ifname(f"{self.bridge}.{self.vlan}")):
+            raise config.wrong("vlan", f"its gateway would be called {self.bridge}.{self.vlan}: {why}")
+
+    @property
+    def vlan(self) -> int:
+        """The VLAN of the frames that the pod sends without tag, 0 where it has none of its own."""
+        return self.port.vlans.native
 
 
 class Bridge(InterfacePlugin["BridgeConfig"]):
@@ -93,8 +79,17 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         return BridgeConfig(request)
 
     def prepare(self, request: Request, config: BridgeConfig, host: Namespace, container: Namespace) -> None:
-        if why := why_no_bridge(find_link(host, config.bridge), config.bridge):
-            raise InvalidNetworkConfig(why)
+        from cni_multus.linux.sharedbridge import require_bridge
+
+        vlans = config.port.vlans
+        found = find_link(host, config.bridge)
+        require_bridge(host, found, config.bridge, filtering=vlans.filtering, switch=vlans.switch)
+        if config.check_mac:
+            from cni_multus.bridging.spoofing import require_filter
+
+            require_filter(host)
+        if config.masquerade:
+            masquerade.require(host, config.masquerade)
 
     def attach(
         self,
@@ -105,147 +100,139 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         ipam: Result,
         undo: Undo,
     ) -> Attached:
-        from cni_multus.interface import require_ipv6_mtu
+        from cni_multus.bridging import spoofing
+        from cni_multus.bridging.gateways import place_gateways, plan_gateways
+        from cni_multus.bridging.ports import add_port
+        from cni_multus.linux.sharedbridge import ensure_bridge, turn
 
-        gateways = _plan_gateways(config, ipam) if config.gateway else []
+        gateways = plan_gateways(ipam, default=config.default_gateway) if config.gateway else []
+        vlans, mtu = config.port.vlans, config.port.mtu
+        extra = []
         with turn(host, config.bridge):
-            bridge = ensure_bridge(host, config.bridge, mtu=config.mtu, promisc=config.promisc, undo=undo)
-            if any(gateway.family == 6 for gateway in gateways):
-                require_ipv6_mtu(bridge)
-            add_gateways(host, bridge, gateways, force=config.force_address, undo=undo)
-            port = add_veth(
+            bridge = ensure_bridge(
                 host,
-                random_veth_name(),
-                master=bridge.index,
-                mtu=config.mtu,
-                # The highest there is: a bridge whose MAC nobody set takes its lowest port's.
-                mac="fe" + random_mac()[2:],
-                peer=request.ifname,
-                peer_namespace=container,
-                peer_mac=config.mac or random_mac(),
-                peer_group=group_of(request.sandbox),
+                config.bridge,
+                mtu=mtu,
+                promisc=config.promisc,
+                filtering=vlans.filtering,
+                switch=vlans.switch,
+                undo=undo,
             )
-            undo.callback(remove_link, host, port.index)
-            bridge = _finish_port(request, config, host, bridge, port)
-        sysctl.write(host, f"net/ipv6/conf/{port.name}/accept_ra", "0", missing_ok=True)
+            if gateways:
+                holder = place_gateways(
+                    host, bridge, gateways, vlan=config.vlan, mtu=mtu, force=config.force_address, undo=undo
+                )
+                extra = [holder] if holder.index != bridge.index else []
+            mac = config.mac or random_mac()
+            port, bridge = add_port(
+                request, config.port, host, container, bridge, mac, undo, spoofing.guard if config.check_mac else None
+            )
+        if config.masquerade and ipam.ips:
+            masquerade.add(host, request.attachment, [ip.address for ip in ipam.ips], config.masquerade, undo)
         peer = link(container, request.ifname)
-        shown = [
-            Interface(bridge.name, bridge.mac, mtu=bridge.mtu),
-            Interface(port.name, port.mac, mtu=port.mtu),
-            Interface(peer.name, peer.mac, request.netns, peer.mtu),
-        ]
+        shown = [Interface(each.name, each.mac, mtu=each.mtu) for each in (bridge, port, *extra)]
+        shown.insert(2, Interface(peer.name, peer.mac, request.netns, peer.mtu))
         return Attached(shown, 2, peer, up=not config.disabled, dad=config.enable_dad)
 
     def settle(
         self, request: Request, config: BridgeConfig, host: Namespace, attached: Attached, ips: list[IpConfig]
     ) -> None:
+        from cni_multus.bridging.gateways import families
+        from cni_multus.linux.forwarding import forward
+
         await_running(host, attached.interfaces[1].name)
         # Last, since it is the one change that is not taken back.
-        for family in _families(config, ips):
+        for family in families(ips) if config.gateway else ():
             forward(host, family)
 
     def verify(
         self, request: Request, config: BridgeConfig, host: Namespace, container: Namespace, link: Link
     ) -> list[str]:
+        from cni_multus.bridging.gateways import gateway_differences
+        from cni_multus.bridging.ports import port_differences
+        from cni_multus.linux.linkinfo import IFF_PROMISC
+
         bridge = find_link(host, config.bridge)
         if bridge is None or bridge.kind != "bridge":
             return [f"there is no bridge {config.bridge} on the node"]
-        ips = request.previous.ips if request.previous else []
+        ips = _own_ips(request)
         wrong = [f"bridge {bridge.name} is down"] if not bridge.up else []
         if config.promisc and not bridge.flags & IFF_PROMISC:
             wrong.append(f"bridge {bridge.name} is not in promiscMode")
         if config.gateway:
-            gateways = [ip.gateway for ip in ips if ip.gateway is not None]
-            wrong += [f"gateway {ip} is not on {bridge.name}" for ip in missing_gateways(host, bridge, gateways)]
-        for family in _families(config, ips):
-            if not forwards(host, family):
-                wrong.append(f"the node does not forward IPv{family} packets")
+            wrong += gateway_differences(host, bridge, config.vlan, ips)
         if link.up == config.disabled:
             wrong.append("it is up" if link.up else "it is down")
-        return wrong + _port_differences(config, bridge, find_port(host, link))
+        wrong += port_differences(config.port, host, bridge, link)
+        if config.masquerade and ips:
+            wrong += masquerade.differences(host, request.attachment, [ip.address for ip in ips], config.masquerade)
+        if config.check_mac:
+            from cni_multus.bridging.spoofing import differences
+
+            wrong += differences(host, link)
+        return wrong
 
     def ready(self, request: Request, config: BridgeConfig, host: Namespace) -> None:
-        if why := why_no_bridge(find_link(host, config.bridge), config.bridge):
-            raise NotAvailable(why)
+        try:
+            self.prepare(request, config, host, host)
+        except CniError as error:
+            raise NotAvailable(error.message) from error
 
     def detach(self, container: Namespace, link: Link) -> None:
         with Namespace.host() as host:
             remove_pair(host, container, link)
 
     def remove_stranded(self, request: Request, host: Namespace) -> None:
-        told = request.previous.interfaces if request.previous else []
-        ours = {(interface.name, interface.mac) for interface in told if not interface.sandbox and interface.mac}
-        mark = label(request.attachment)
-        remove_ports(host, lambda port: port.alias == mark or (port.name, port.mac) in ours)
+        remove_stranded_ports(request, host, of_bridge=True)
+
+    def clear(self, request: Request) -> None:
+        # Whatever the values are, in a DEL: what an ADD asked for must not depend on them now.
+        checked, masked, *vlans = map(request.config.value, ("macspoofchk", "ipMasq", "vlan", "vlanTrunk"))
+        steps: list[Callable[[Namespace], None]] = []
+        if checked:
+            from cni_multus.bridging.spoofing import release
+
+            steps.append(lambda host: release(host, request.attachment))
+        if masked:
+            steps.append(lambda host: masquerade.remove(host, request.attachment))
+        if any(vlans):
+            from cni_multus.linux.vlangateways import remove_unused
+
+            steps.append(remove_unused)
+        if steps:
+            _each(steps)
 
     def collect_garbage(self, request: Request) -> None:
-        valid = {label(Attachment(request.name, *attached)) for attached in request.valid_attachments()}
-        start = labels_start(request.name)
-        with Namespace.host() as host:
-            remove_ports(host, lambda port: port.alias.startswith(start) and port.alias not in valid)
-        super().collect_garbage(request)
+        from cni_multus.bridging.spoofing import collect
+        from cni_multus.linux.vlangateways import remove_unused
+
+        valid = request.valid_attachments()
+        collect_addresses = super().collect_garbage
+        steps: list[Callable[[Namespace], None]] = [
+            lambda _: collect_ports(request),
+            collect,
+            remove_unused,
+            lambda host: masquerade.collect(host, request.name, valid),
+            lambda _: collect_addresses(request),
+        ]
+        _each(steps)
 
 
-def _refuse_later_keys(config: Section) -> None:
-    for key in _LATER:
-        if config.value(key) not in (None, False, 0):
-            raise UnsupportedField(
-                f"{config.where(key)}: this version has no {key} yet; attaching without it would not be safe"
-            )
+def _own_ips(request: Request) -> list[IpConfig]:
+    """Those that this interface got: later plugins of a list may have added others."""
+    previous = request.previous
+    found = previous.of_interface(request.ifname, request.netns) if previous else None
+    return [ip for ip in previous.ips if ip.interface in (None, found[0])] if previous and found else []
 
 
-def _plan_gateways(config: BridgeConfig, ipam: Result) -> list[Cidr]:
-    """The bridge's addresses; an address without gateway gets its network's first, and defaults are added."""
-    gateways: list[Cidr] = []
-    for ip in ipam.ips:
-        family = ip.address.family
-        if ip.gateway is None:
-            if ip.address.prefix > BITS[family] - 2:
-                raise InvalidNetworkConfig(
-                    f"isGateway: {ip.address} leaves no address for the gateway, and IPAM gave none"
-                )
-            ip.gateway = Ip(family, ip.address.first + 1)
-        if ip.gateway == ip.address.ip:
-            raise InvalidNetworkConfig(f"isGateway: IPAM gave {ip.address}, which is the gateway's own address")
-        cidr = Cidr(ip.gateway, ip.address.prefix)
-        if cidr not in gateways:
-            gateways.append(cidr)
-        has_default = any(route.is_default and route.dst.family == family for route in ipam.routes)
-        if config.default_gateway and not has_default:
-            ipam.routes.append(Route(Cidr.parse(_EVERYWHERE[family]), ip.gateway))
-    return gateways
-
-
-def _finish_port(request: Request, config: BridgeConfig, host: Namespace, bridge: Link, port: Link) -> Link:
-    """Say whose port it is and what it may do; returns the bridge as it is with it, its MAC unchanged."""
-    batch = [(change_message(port.index, alias=label(request.attachment)), f"cannot label {port.name}")]
-    if config.hairpin or config.isolated:
-        settings = port_message(port.index, hairpin=config.hairpin, isolated=config.isolated)
-        batch.append((settings, f"cannot change port {port.name}"))
-    batch.append((get_message(bridge.name), f"cannot look up link {bridge.name}"))
-    answer = host.netlink.batch(batch)[-1]
-    now = decode_link(answer) if answer else bridge
-    if now.mac != bridge.mac:
-        change_link(host, bridge.index, mac=bridge.mac, attempt=f"cannot keep the MAC of {bridge.name}")
-        now.mac = bridge.mac
-    return now
-
-
-def _families(config: BridgeConfig, ips: list[IpConfig]) -> set[int]:
-    return {ip.gateway.family for ip in ips if ip.gateway is not None} if config.gateway else set()
-
-
-def _port_differences(config: BridgeConfig, bridge: Link, port: Link | None) -> list[str]:
-    if port is None:
-        return ["its peer on the node is gone"]
-    if port.master != bridge.index:
-        return [f"its peer {port.name} is not a port of {bridge.name}"]
-    wrong = [] if port.up else [f"port {port.name} is down"]
-    shown = port_of(port)
-    for key, set_, wanted in (
-        ("hairpinMode", shown.hairpin, config.hairpin),
-        ("portIsolation", shown.isolated, config.isolated),
-    ):
-        if set_ != wanted:
-            wrong.append(f"port {port.name} has {key} {'on' if set_ else 'off'}")
-    return wrong
+def _each(steps: list[Callable[[Namespace], None]]) -> None:
+    """Do them all on the node, then raise the first failure."""
+    failures = []
+    with Namespace.host() as host:
+        for step in steps:
+            try:
+                step(host)
+            except CniError as failure:
+                failures.append(failure)
+    if failures:
+        raise failures[0]

@@ -45,7 +45,16 @@ def remove_pair(host: Namespace, container: Namespace, inner: Link) -> None:
     port = find_port(host, inner)
     remove_link(container, inner.index)
     if port is not None and port.master:
-        flush(host, port.master, addresses)
+        for index in _where_known(host, port.master):
+            flush(host, index, addresses)
+
+
+def _where_known(host: Namespace, bridge: int) -> list[int]:
+    """The links by which the node may know a port's neighbours: the bridge, and the gateways of its VLANs."""
+    found = find_link_by_index(host, bridge)
+    if found is None or not found.data.get("vlan_filtering"):
+        return [bridge]
+    return [bridge, *(each.index for each in list_links(host) if each.name.startswith(f"{found.name}."))]
 
 
 def remove_ports(host: Namespace, unwanted: Callable[[Link], bool]) -> None:

@@ -1,0 +1,156 @@
+"""The spoof check: frames that come in by a guarded port of a bridge must have the MAC of the pod behind it.
+
+One table for all of them, so that a frame costs two look-ups however many pods there are:
+
+    table bridge multus_macspoof {
+        set guarded { type ifname; }                # ports
+        set allowed { type ifname . ether_addr; }   # a port, and the MAC behind it
+        chain prerouting {
+            type filter hook prerouting priority dstnat; policy accept;
+            iifname @guarded iifname . ether saddr != @allowed drop
+        }
+    }
+
+Each element has the attachment as its comment. Only the frame's own source is looked at, not what ARP says inside it.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from cni_multus.cni.errors import NetlinkFailure
+from cni_multus.linux.expressions import META_IIFNAME, load_ether_saddr, load_meta, look_up, verdict
+from cni_multus.linux.hostports import find_port
+from cni_multus.linux.links import list_links
+from cni_multus.linux.linktable import packed_mac
+from cni_multus.linux.nftables import BRIDGE, DROP, ETHER_ADDR, IFNAME, PREROUTING, Changes, Table, concatenated
+from cni_multus.linux.nftlists import Element, find_element, has_chain, list_elements, list_rules
+from cni_multus.marks import comment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cni_multus.cni.request import Attachment
+    from cni_multus.linux.links import Link
+    from cni_multus.linux.netns import Namespace
+    from cni_multus.undo import Undo
+
+_GUARDED = "guarded"
+_ALLOWED = "allowed"
+_CHAIN = "prerouting"
+_BEFORE_ALL = -300
+_ATTEMPTS = 5
+_NAME_BYTES = 16
+_MAC_REGISTER = _NAME_BYTES // 4
+
+
+def _lay_out(changes: Changes) -> None:
+    changes.add_set(_GUARDED, IFNAME)
+    changes.add_set(_ALLOWED, IFNAME, ETHER_ADDR)
+    changes.add_base_chain(_CHAIN, "filter", PREROUTING, _BEFORE_ALL)
+    _add_rule(changes)
+
+
+def _add_rule(changes: Changes) -> None:
+    changes.add_rule(
+        _CHAIN,
+        load_meta(META_IIFNAME),
+        look_up(_GUARDED),
+        load_ether_saddr(_MAC_REGISTER),
+        look_up(_ALLOWED, absent=True),
+        verdict(DROP),
+    )
+
+
+TABLE = Table(BRIDGE, "multus_macspoof", _lay_out)
+_FOREIGN = Table(BRIDGE, "nat", lambda _: None)
+
+
+def require_filter(host: Namespace) -> None:
+    """Raise where the kernel has no nftables for bridges."""
+    try:
+        TABLE.exists(host)
+    except NetlinkFailure as failure:
+        failure.message = f"macspoofchk: the kernel of this node filters no frames of bridges: {failure.message}"
+        raise
+
+
+def guard(host: Namespace, attachment: Attachment, port: Link, mac: str, undo: Undo) -> None:
+    """Let only frames with `mac` come in by a port; call it while the port is down."""
+    changes = Changes(TABLE)
+    if TABLE.exists(host) and not list_rules(host, TABLE, _CHAIN):
+        _add_rule(changes)  # somebody flushed the table
+    whose = comment(attachment)
+    changes.add_element(_GUARDED, _port_key(port.name), comment=whose)
+    changes.add_element(_ALLOWED, _port_key(port.name) + concatenated(packed_mac(mac)), comment=whose)
+    undo.callback(release, host, attachment)
+    changes.commit(host)
+
+
+def release(host: Namespace, attachment: Attachment) -> None:
+    """Forget the attachment; nothing happens where there is nothing of it."""
+    whose = comment(attachment)
+    _remove(host, lambda: lambda element: element.comment == whose)
+    _release_foreign(host, attachment)
+
+
+def collect(host: Namespace) -> None:
+    """Forget the ports that are gone."""
+
+    def of_ports_gone() -> Callable[[Element], bool]:
+        ports = {_port_key(link.name) for link in list_links(host)}
+        return lambda element: element.key[:_NAME_BYTES] not in ports
+
+    _remove(host, of_ports_gone)
+
+
+def differences(host: Namespace, inner: Link) -> list[str]:
+    """What keeps the spoof check from doing its work on the port whose pair's other end is `inner`."""
+    port = find_port(host, inner)
+    if port is None:
+        return []  # that is told already
+    if not list_rules(host, TABLE, _CHAIN):
+        return [f"{TABLE} has no rule, and checks nobody's MAC"]
+    key = _port_key(port.name)
+    if find_element(host, TABLE, _GUARDED, key) is None:
+        return [f"port {port.name} is not under the spoof check"]
+    if find_element(host, TABLE, _ALLOWED, key + concatenated(packed_mac(inner.mac))) is None:
+        return [f"the spoof check of port {port.name} lets no frame of its MAC {inner.mac} in"]
+    return []
+
+
+def _release_foreign(host: Namespace, attachment: Attachment) -> None:
+    """Remove what the Go plugin made: two chains of the attachment's own, and what leads there."""
+    whose = f"{attachment.container_id}-{attachment.ifname}"
+    chain = f"cni-br-iface-{whose}"
+    if not has_chain(host, _FOREIGN, chain):
+        return
+    changes = Changes(_FOREIGN)
+    for rule in list_rules(host, _FOREIGN, "PREROUTING"):
+        if rule.comment == f"macspoofchk-{whose}":
+            changes.remove_rule("PREROUTING", rule.handle)
+    for each in (chain, f"{chain}-mac"):
+        changes.remove_chain(each)
+    changes.commit(host)
+
+
+def _remove(host: Namespace, choose: Callable[[], Callable[[Element], bool]]) -> None:
+    for _ in range(_ATTEMPTS):
+        changes = Changes(TABLE)
+        listed = [(name, element) for name in (_GUARDED, _ALLOWED) for element in list_elements(host, TABLE, name)]
+        unwanted = choose()  # after the listing: an ADD makes its port before its elements
+        for name, element in listed:
+            if unwanted(element):
+                changes.remove_element(name, element.key)
+        try:
+            changes.commit(host)
+            return
+        except NetlinkFailure as failure:
+            if failure.errno != errno.ENOENT:
+                raise
+    raise NetlinkFailure(f"cannot remove elements of {TABLE}: others remove the same, {_ATTEMPTS} times in a row")
+
+
+def _port_key(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape").ljust(_NAME_BYTES, b"\0")
