@@ -15,6 +15,7 @@ PLUGINS = {
     "loopback": "plugins.loopback:Loopback",
     "macvlan": "plugins.macvlan:Macvlan",
     "multus": "cni_multus.multus.verbs:Multus",
+    "portmap": "plugins.portmap:Portmap",
     "ptp": "plugins.ptp:Ptp",
     "sbr": "plugins.sbr:Sbr",
     "tap": "plugins.tap:Tap",

@@ -20,6 +20,7 @@ PURPOSES = {
     "loopback": "lo, up",
     "macvlan": "a link with a MAC of its own over a link of the node",
     "multus": "several networks for one pod",
+    "portmap": "ports of the node that lead to the pod",
     "ptp": "a veth pair to the node, which routes",
     "sbr": "what comes from an address of the interface leaves by it",
     "static": "the addresses that the configuration names",
