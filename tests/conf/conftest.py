@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def node(host: Namespace, tmp_path: Path) -> Terminal:
-    uplink = add_veth(host, "ens5", peer="switch", peer_namespace=host)
+    uplink = add_veth(host, "ens5", mac="02:00:00:00:00:05", peer="switch", peer_namespace=host)
     change_link(host, uplink.parent, up=True)
     node = Terminal(host, tmp_path)
     (node.bin_dir / "site-tuning").symlink_to(reference_plugins() / "tuning")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from contextlib import suppress
@@ -18,6 +19,7 @@ from tests.plugins.configs import pools
 from tests.plugins.lent import host_device, on_record
 from tests.plugins.runtime import Runtime
 from tests.plugins.shown import Shown
+from tools.build import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,6 +111,21 @@ def test_a_device_id_and_another_selector_must_mean_the_same(node: Runtime, pod:
     assert f"{functions[0]} ({name}) by runtimeConfig.deviceID" in said
     node.add(host_device(node, device=name, **chosen), pod)
     node.delete(host_device(node, device=name), pod)
+
+
+def test_the_example_does_what_its_readme_says(node: Runtime, pod: Pod, inside: Shown, function: str) -> None:
+    before = links_of(function)
+    example = json.loads((ROOT / "conf" / "host-device" / "allocated.conflist").read_text())
+    [plugin] = example.pop("plugins")
+    assert plugin["capabilities"] == {"deviceID": True}
+    plugin["ipam"]["dataDir"] = str(node.addresses)
+    config = {**example, **plugin, "dataDir": str(node.root / "host-device")}
+    assert node.ask("STATUS", config).status == 0
+    result = node.add({**config, "runtimeConfig": {"deviceID": function}}, pod)
+    assert (result["interfaces"][0]["pciID"], inside.addresses("eth0")) == (function, {"192.168.51.5/24"})
+    node.check(config, pod, result)
+    node.delete(config, pod, result)
+    assert links_of(function) == before
 
 
 @pytest.mark.parametrize("ifname", ["net7", "eth0"])
