@@ -166,9 +166,11 @@ def _finish_port(request: Request, host: Namespace, port: Link, ips: list[IpConf
     from cni_multus.marks import label
 
     host.netlink.request(change_message(port.index, alias=label(request.attachment)), f"cannot label {port.name}")
-    settings = [(f"net/ipv6/conf/{port.name}/accept_ra", "0", True)]
+    v6 = f"net/ipv6/conf/{port.name}"
+    # While its own address is tentative, for up to two seconds, the node does not ask where the container is.
+    settings = [(f"{v6}/accept_ra", "0", True), (f"{v6}/accept_dad", "0", True)]
     if any(ip.address.family == 6 for ip in ips):
-        settings.append((f"net/ipv6/conf/{port.name}/disable_ipv6", "0", False))
+        settings.append((f"{v6}/disable_ipv6", "0", False))
     sysctl.write_many(host, settings)
     bring_up(host, port.index, [(each.packed, BITS[each.family]) for each in _gateways(ips)], [], name=port.name)
     for ip in ips:
