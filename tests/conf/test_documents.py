@@ -26,6 +26,7 @@ SOURCES = [
     ROOT / "cni_multus" / "multus" / "settings.py",
     ROOT / "cni_multus" / "multus" / "named.py",
     ROOT / "cni_multus" / "network.py",
+    ROOT / "cni_multus" / "masters.py",
     ROOT / "cni_multus" / "nodedevices.py",
 ]
 KEY = re.compile(r'(?:config|ipam|section|options)\.\w+\(\s*"(\w+)"')

@@ -240,6 +240,25 @@ def test_a_second_passthru_on_one_master_is_refused_in_words(node: Runtime, make
     assert node.verbs() == ["ADD", "ADD", "DEL"]
 
 
+def test_a_master_that_something_else_has_taken_is_refused_in_words(node: Runtime, pod: Pod, inside: Shown) -> None:
+    node.shown.run(f"ip link add br0 type bridge && ip link set {UPLINK} master br0")
+    message = node.ask("ADD", macvlan(ipam=pool(node)), pod).failed(100)
+    assert f"cannot add macvlan eth0 on {UPLINK}: Device or resource busy; a link cannot carry a macvlan" in message
+    assert f"is a port of a bridge or a bond, as {UPLINK} may" in message
+    assert (inside.links(), node.reserved("blue")) == (set(), {})
+
+
+def test_check_finds_another_queue_and_another_mtu(node: Runtime, pod: Pod, inside: Shown) -> None:
+    """Results before 1.1.0 do not tell the MTU; the configuration does."""
+    config = macvlan("1.0.0", bcqueuelen=200, mtu=1400)
+    result = node.add(config, pod)
+    node.check(config, pod, result)
+    inside.run("ip link set eth0 mtu 1300 && ip link set eth0 type macvlan bcqueuelen 300")
+    message = node.difference(config, pod, result)
+    assert "its MTU is 1300, not 1400" in message
+    assert "its bcqueuelen is 300, not 200" in message
+
+
 def test_a_macvlan_on_a_macvlan_passes_its_check(node: Runtime, pod: Pod) -> None:
     """The kernel puts it beside its master, on what that stands on."""
     node.shown.run(f"ip link add mv0 link {UPLINK} up type macvlan mode bridge")
