@@ -207,15 +207,15 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         from cni_multus.linux.vlangateways import remove_unused
 
         valid = request.valid_attachments()
-        collect_addresses = super().collect_garbage
         steps: list[Callable[[Namespace], None]] = [
             lambda _: collect_ports(request),
             collect,
             remove_unused,
             lambda host: masquerade.collect(host, request.name, valid),
-            lambda _: collect_addresses(request),
         ]
         _each(steps)
+        # Last, and only then: an address must outlive its link.
+        super().collect_garbage(request)
 
 
 def _own_ips(request: Request) -> list[IpConfig]:
