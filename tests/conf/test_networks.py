@@ -65,6 +65,22 @@ SHOWN: Expected = {
         pod.link("eth0")["address"] == "02:00:00:00:00:07" and node.link("br-mac")["promiscuity"] > 0
     ),
     "bridge/interface-down": lambda pod, node, result: not pod.is_up("eth0"),
+    "ptp/routed": lambda pod, node, result: (
+        pod.addresses("eth0") == {"10.244.20.2/24", "fd00:10:244:20::2/64"}
+        and node.addresses(result["interfaces"][0]["name"]) == {"10.244.20.1/32", "fd00:10:244:20::1/128"}
+        and pod.link("eth0")["mtu"] == 1400
+        and all(any(route.startswith("default via") for route in pod.routes(family)) for family in (4, 6))
+    ),
+    "ptp/masquerade": lambda pod, node, result: (
+        pod.addresses("eth0") == {"10.244.21.2/24"}
+        and "10.244.21.2" in node.run("nft list map inet multus_masquerade sources4")
+        and result["dns"] == {"nameservers": ["10.244.21.1"]}
+    ),
+    "ptp/single-address": lambda pod, node, result: (
+        pod.addresses("eth0") == {"192.0.2.5/32"}
+        and any(route.startswith("default via 169.254.1.1") for route in pod.routes())
+        and any(route.startswith("192.0.2.5 dev veth") for route in node.routes())
+    ),
     "macvlan/bridge": lambda pod, node, result: macvlan(pod, "bridge"),
     "macvlan/private": lambda pod, node, result: macvlan(pod, "private"),
     "macvlan/vepa": lambda pod, node, result: macvlan(pod, "vepa"),
