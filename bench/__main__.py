@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bench import report
 from bench.measure import Failed
 from bench.row import Bench, Row
-from bench.rows import calls, memory, meta, pair, pool, start
+from bench.rows import calls, memory, meta, pair, plugins, pool, start
 from bench.runtime import Runtime
 from bench.table import table
 from bench.world import isolate, make_world
@@ -21,7 +21,7 @@ from cni_multus.registry import MODULES
 from tools.build import BASELINE, PROGRAM, ROOT
 from tools.reference import ReferenceMissing, reference_plugins
 
-ROWS = {"start": start, "pair": pair, "meta": meta, "pool": pool, "memory": memory, "calls": calls}
+ROWS = {"start": start, "pair": pair, "meta": meta, "plugins": plugins, "pool": pool, "memory": memory, "calls": calls}
 RUNS, QUICK_RUNS = 30, 5
 
 
@@ -75,10 +75,10 @@ def prepare(directory: Path, worlds: ExitStack, reference: Path, runs: int) -> B
     for name in MODULES:
         (links / name).symlink_to(program)
     sides = {}
-    for name, plugins in (("ours", links), ("reference", reference)):
+    for name, programs in (("ours", links), ("reference", reference)):
         data = directory / f"{name}-data"
         data.mkdir()
-        sides[name] = Runtime(plugins, worlds.enter_context(make_world(directory / name)), data)
+        sides[name] = Runtime(programs, worlds.enter_context(make_world(directory / name)), data)
     return Bench(sides["ours"], sides["reference"], baseline, runs)
 
 

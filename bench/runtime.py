@@ -41,6 +41,10 @@ class Runtime:
         previous = {"prevResult": result} if result else {}
         return self._execute("DEL", {**config, **previous}, ifname)[0]
 
+    def check(self, config: Config, result: Config, ifname: str = "eth0") -> Cost:
+        """CHECK, with the result of the ADD."""
+        return self._execute("CHECK", {**config, "prevResult": result}, ifname)[0]
+
     def under(self, wrapper: list[str], verb: str, config: Config) -> str:
         """One request through a program that looks at it; what that printed. Raises Failed unless it succeeds."""
         command = [*wrapper, str(self.plugins / config["type"])]

@@ -34,9 +34,13 @@ class World:
 
 
 def isolate() -> None:
-    """Give this process mounts of its own, so that whatever happens none of them is left to the machine."""
+    """Give this process mounts of its own, so that whatever happens none of them is left to the machine.
+
+    /run is empty there: plugins keep files in it.
+    """
     _checked(LIBC.unshare(CLONE_NEWNS))
     _checked(LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+    _checked(LIBC.mount(b"run", b"/run", b"tmpfs", 0, None))
 
 
 @contextmanager
