@@ -5,7 +5,7 @@ A difference that no entry covers fails its test, and so does an entry that cove
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,6 @@ class Intended:
     ours: object = ANY
     theirs: object = ANY
     versions: tuple[str, ...] = ()
-    used: list[str] = field(default_factory=list, compare=False)
 
     def covers(self, difference: Difference, version: str) -> bool:
         """Whether this is the difference that is meant."""
@@ -136,6 +135,12 @@ INTENDED = (
         theirs="0",
     ),
     Intended(
+        "after ADD > pod > settings > ipv4/conf/eth0/arp_notify",
+        "the same for IPv4, where the reference tells them for some kinds only",
+        ours="1",
+        theirs="0",
+    ),
+    Intended(
         "after ADD > pod > settings > ipv6/conf/eth0/accept_dad",
         "IPAM owns the addresses: no interface waits a second for duplicates, as the reference's bridge already has it",
         ours="0",
@@ -165,6 +170,69 @@ INTENDED = (
         ours=4,
         theirs=3,
     ),
+    # ptp.
+    *(
+        Intended(
+            "after ADD > pod > addresses > * eth0 > flags",
+            "no route of the kernel's to the network: what the reference makes and removes is not made (NOPREFIXROUTE)",
+            ours=flags,
+            theirs="0x80",
+        )
+        for flags in ("0x280", "0x282")
+    ),
+    Intended(
+        "after ADD > pod > routes > * > flags",
+        "a gateway of the network that is not the node is as good as on the link (onlink); the reference adds the route "
+        "while the kernel's still says so",
+        ours="0x4",
+        theirs="0x0",
+    ),
+    Intended(
+        "after ADD > pod > settings > ipv4/conf/eth0/arp_notify",
+        "the node learns of a new MAC behind an old address, as with the other plugins",
+        ours="1",
+        theirs="0",
+    ),
+    Intended(
+        "after ADD > node > routes > IPv4 * dev veth[*] * > scope",
+        "the pod is on the link, not the node's own: scope link, as `ip route` makes it",
+        ours=253,
+        theirs=254,
+    ),
+    Intended(
+        "after ADD > node > routes > * dev veth[*] * > proto",
+        "somebody's configuration (static), as in the pod",
+        ours=4,
+        theirs=3,
+    ),
+    Intended(
+        "after ADD > node > settings > ipv6/conf/veth[*]/accept_dad",
+        "the node asks at once where the pod is, not only once it has looked for duplicates of its own address",
+        ours="0",
+        theirs="1",
+    ),
+    # tuning.
+    Intended(
+        "after ADD > pod > settings > ipv[46]/conf/eth0/proxy_*",
+        "tuning's DEL gives settings back, not the link's attributes only",
+        ours="0",
+        theirs="1",
+    ),
+    Intended(
+        "after ADD > files > tuning/c0ffee_eth0.json > #*",
+        "what was there before: also the settings, and whose it is, so that GC can tell",
+    ),
+    Intended("after ADD > files", "the same, where there are settings alone", ours=ABSENT, theirs={}),
+    # A device of the node that comes home: the reference brings it back down, and without what it had.
+    *(
+        Intended(f"after DEL > node > {where}", "a device comes back as it was", theirs=theirs)
+        for where, theirs in (
+            ("addresses > 192.0.2.1/24 dev0 > *", ABSENT),
+            ("routes > * dev dev0 *", ABSENT),
+            ("links > dev0 > flags", "broadcast multicast"),
+            ("links > dev0 > IFLA_OPERSTATE", "DOWN"),
+        )
+    ),
     # Files.
     Intended(
         "* > files > networks/.multus/*",
@@ -174,21 +242,22 @@ INTENDED = (
 )
 
 
-def unintended(found: list[Difference], version: str) -> list[Difference]:
-    """The differences that nobody meant."""
-    left = []
+def unintended(found: list[Difference], version: str) -> tuple[list[Difference], set[int]]:
+    """The differences that nobody meant, and the places of the entries that cover the others."""
+    left, needed = [], set()
     for difference in found:
-        entry = next((entry for entry in INTENDED if entry.covers(difference, version)), None)
-        if entry is None:
+        place = next((at for at, entry in enumerate(INTENDED) if entry.covers(difference, version)), None)
+        if place is None:
             left.append(difference)
         else:
-            entry.used.append(difference.where)
-    return left
+            needed.add(place)
+    return left, needed
 
 
 # Requests that cannot be served, by the names that test_refusals.py has for them.
 
 REFUSED_BY_REFERENCE = {
+    "tuning with arguments that are no pairs": "DEL does not depend on CNI_ARGS",
     "no CNI_PATH": "it is optional, and nothing is executed here",
     "an argument whose value has a sign": "the first sign ends the key",
     "a subnet without room": "of a /31 both addresses serve (RFC 3021)",
@@ -200,13 +269,18 @@ REFUSED_BY_REFERENCE = {
 }
 
 REFUSED_BY_OURS = {
+    "a queue of negative length": "it would be one of 4294967295",
     "a gateway where there is no room": "the reference makes 10.1.2.4/32 the gateway, which 10.1.2.3/32 cannot reach",
     "static without addresses": "an IPAM that gives nothing has failed, and knows why",
 }
 
 _BRIDGE = "the bridge is made before the request is understood, and stays"
 _LINK = "the link is made before, and stays; a repeated ADD then fails because of it"
+_SETTING = "the settings are written before, and stay"
 LEFT_BY_REFERENCE = {
+    "tuning of an interface that is not there": _SETTING,
+    "an mtu that the link cannot have": _SETTING,
+    "a MAC to change to that is none": _SETTING,
     "an interface name that is a template": _BRIDGE,
     "a namespace that is not there": _BRIDGE,
     "a namespace that is a file": _BRIDGE,
@@ -214,6 +288,7 @@ LEFT_BY_REFERENCE = {
     "a MAC that is none": _BRIDGE,
     "an interface that is there": _BRIDGE,
     "another gateway's bridge": "the veth pair stays",
+    "a backend that is none": "it is noticed last, and the veth pair stays",
     "a bridge in a version that cannot tell it": _LINK,
     "an IPAM that is not there": _LINK,
     "an IPAM with a path": _LINK,

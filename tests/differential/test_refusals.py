@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -40,6 +41,18 @@ def bridge(**keys: object) -> Config:
 
 def macvlan(**keys: object) -> Config:
     return {"cniVersion": "1.0.0", "name": "net", "type": "macvlan", "master": UPLINK, **keys}
+
+
+def tuning(**keys: object) -> Config:
+    previous = {"cniVersion": "1.0.0", "interfaces": [{"name": "eth0"}], "ips": []}
+    return {
+        "cniVersion": "1.0.0",
+        "name": "net",
+        "type": "tuning",
+        "dataDir": "DATA/tuning",
+        "prevResult": previous,
+        **keys,
+    }
 
 
 def alone(ipam: object, **keys: object) -> Config:
@@ -109,6 +122,16 @@ DOCUMENT = {
 NETWORK = {
     "hairpin and promisc": Case(bridge(hairpinMode=True, promiscMode=True)),
     "addresses for an interface that stays down": Case(bridge(disableContainerInterface=True, ipam=host_local(V4))),
+    "a VLAN below zero": Case(bridge(vlan=-100)),
+    "a VLAN beyond the last": Case(bridge(vlan=5000)),
+    "a trunk without its end": Case(bridge(vlanTrunk=[{"minID": 100}])),
+    "a trunk without its beginning": Case(bridge(vlanTrunk=[{"maxID": 100}])),
+    "a trunk that ends before it begins": Case(bridge(vlanTrunk=[{"minID": 200, "maxID": 100}])),
+    "a trunk that begins too early": Case(bridge(vlanTrunk=[{"minID": 0, "maxID": 100}])),
+    "a trunk that ends too late": Case(bridge(vlanTrunk=[{"minID": 1, "maxID": 4095}])),
+    "a trunk of no VLAN": Case(bridge(vlanTrunk=[{"id": 0}])),
+    "a trunk of too high a VLAN": Case(bridge(vlanTrunk=[{"id": 5000}])),
+    "a backend that is none": Case(bridge(isGateway=True, ipMasq=True, ipMasqBackend="tables", ipam=host_local(V4))),
     "a bridge that is something else": Case(bridge(bridge=UPLINK)),
     "a bridge whose name is too long": Case(bridge(bridge="a-bridge-with-a-long-name")),
     "an interface that is there": Case(bridge(ipam=host_local(V4)), before=take_name),
@@ -179,6 +202,26 @@ ADDRESSES = {
         alone(static("10.1.2.3/24", "10.1.2.4/24"), cniVersion="0.2.0")
     ),
 }
+SETTING = {"net.ipv4.conf.IFNAME.proxy_arp": "1"}
+TUNING = {
+    "tuning without prevResult": Case(tuning(prevResult=None, mtu=1400), before=take_name),
+    "tuning of an interface that is not there": Case(tuning(sysctl={"net.ipv4.ip_forward": "1"}, mtu=1400)),
+    "a setting that is not there": Case(tuning(sysctl={"net.ipv4.conf.IFNAME.absent": "1"}), before=take_name),
+    "a setting of the machine": Case(tuning(sysctl={"kernel.domainname": "x"}), before=take_name),
+    "a setting that climbs": Case(tuning(sysctl={"net/../kernel/domainname": "x"}), before=take_name),
+    "a setting that the kernel refuses": Case(
+        tuning(sysctl={"net.ipv4.conf.IFNAME.proxy_arp": "much"}), before=take_name
+    ),
+    "a setting that stands twice": Case(
+        json.dumps(tuning())[:-1] + ', "sysctl": {"net.core.somaxconn": "1", "net.core.somaxconn": "2"}}', kind="tuning"
+    ),
+    "a setting that is a number": Case(tuning(sysctl={"net.core.somaxconn": 1}), before=take_name),
+    "an mtu that the link cannot have": Case(tuning(sysctl=SETTING, mtu=70000), before=take_name),
+    "a MAC to change to that is none": Case(tuning(sysctl=SETTING, mac="02:00"), before=take_name),
+    "a queue of negative length": Case(tuning(txQLen=-1), before=take_name),
+    "CHECK of tuning without prevResult": Case(tuning(prevResult=None, mtu=1400), before=take_name, verb="CHECK"),
+    "CHECK of an mtu that is another": Case(tuning(mtu=1400), before=take_name, verb="CHECK"),
+}
 DELETING = {
     "nothing was added": Case(bridge(ipam=host_local(V4)), verb="DEL"),
     "no namespace any more": Case(
@@ -186,6 +229,9 @@ DELETING = {
     ),
     "the namespace is gone": Case(bridge(ipam=host_local(V4)), {"CNI_NETNS": "/nonexistent/netns"}, verb="DEL"),
     "the namespace is a file": Case(bridge(ipam=host_local(V4)), {"CNI_NETNS": "/etc/hostname"}, verb="DEL"),
+    "tuning was never there": Case(tuning(mtu=1400, sysctl=SETTING), verb="DEL"),
+    "tuning is gone with its namespace": Case(tuning(mtu=1400), {"CNI_NETNS": "/nonexistent/netns"}, verb="DEL"),
+    "tuning with arguments that are no pairs": Case(tuning(mtu=1400), {"CNI_ARGS": "COLOUR"}, verb="DEL"),
     "the arguments are no pairs": Case(bridge(ipam=host_local(V4)), {"CNI_ARGS": "COLOUR"}, verb="DEL"),
     "an argument that nobody knows any more": Case(
         bridge(ipam=host_local(V4)), {"CNI_ARGS": "COLOUR=blue"}, verb="DEL"
@@ -195,7 +241,7 @@ DELETING = {
     "the ranges are wrong": Case(alone(host_local([{"subnet": "10.1.2.1/24"}])), verb="DEL"),
     "a prevResult that is damaged": Case({**bridge(), "prevResult": {"cniVersion": "1.0.0", "ips": 5}}, verb="DEL"),
 }
-CASES = {**ENVIRONMENT, **DOCUMENT, **NETWORK, **ADDRESSES, **DELETING}
+CASES = {**ENVIRONMENT, **DOCUMENT, **NETWORK, **ADDRESSES, **TUNING, **DELETING}
 
 
 @pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES)
