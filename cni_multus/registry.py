@@ -21,6 +21,7 @@ PLUGINS = {
     "tap": "plugins.tap:Tap",
     "tuning": "plugins.tuning:Tuning",
     "vlan": "plugins.vlan:Vlan",
+    "vrf": "plugins.vrf:Vrf",
 }
 
 IPAM = {

@@ -12,9 +12,9 @@ from cni_multus.linux.routetables import (
     add_routes,
     cidr_of,
     in_table,
-    main_routes,
     missing,
     next_free,
+    own_routes,
     remove_routes,
     send_each,
     tables_in_use,
@@ -50,7 +50,7 @@ def plan_tables(
 
     What `had` moved on an earlier occasion counts as if it still were in the main table.
     """
-    here = main_routes(container, link.index)
+    here = own_routes(container, link.index)
     routes = here + missing(had.moved, here)
     tables = _tables(container, ips, had)
     families = {ip.address.family for ip in ips}
@@ -78,7 +78,7 @@ def carry_out(container: Namespace, link: Link, planned: Routing, had: Routing, 
     index, name = link.index, link.name
     rules = {rule.key for rule in list_rules(container)}
     shown = list_routes(container, index=index)
-    in_main = main_routes(container, index)
+    in_main = own_routes(container, index)
     wanted = {rule.key for rule in planned.rules}
     routes = missing(planned.routes, shown) + missing(missing(had.moved, planned.moved), in_main)
     new = [rule for rule in planned.rules if rule.key not in rules]

@@ -27,6 +27,7 @@ PURPOSES = {
     "tap": "a TAP device, for a virtual machine",
     "tuning": "kernel settings, MAC, MTU and modes of an interface that is there",
     "vlan": "one VLAN of a link of the node",
+    "vrf": "a routing table that only the interfaces in it use",
 }
 
 _CHAINED = ("bandwidth", "firewall", "portmap", "sbr", "tuning", "vrf")

@@ -80,10 +80,10 @@ def next_free(taken: set[int], first: int) -> int:
     return table
 
 
-def main_routes(container: Namespace, index: int) -> list[Route]:
-    """A link's own routes in the main table, each with one way; ways that it shares with other links count singly."""
+def own_routes(container: Namespace, index: int, table: int = RT_TABLE_MAIN) -> list[Route]:
+    """A link's own routes in a table, each with one way; ways that it shares with other links count singly."""
     found = []
-    for route in list_routes(container, table=RT_TABLE_MAIN, index=index):
+    for route in list_routes(container, table=table, index=index):
         if route.type != _UNICAST:
             continue
         if not route.multipath:

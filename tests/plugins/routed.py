@@ -27,6 +27,7 @@ class Routed:
         self.node = node
         self.pod = pod
         self.inside = inside
+        self.ifname = "net1"
         self.data = node.root / kind
         self.config = {
             "cniVersion": "1.1.0",
@@ -48,34 +49,34 @@ class Routed:
     @property
     def previous(self) -> dict[str, Any]:
         """The result of the plugins before."""
-        interfaces = [{"name": "veth7"}, {"name": "net1", "sandbox": self.pod.netns}]
+        interfaces = [{"name": "veth7"}, {"name": self.ifname, "sandbox": self.pod.netns}]
         return {"cniVersion": "1.1.0", "interfaces": interfaces, "ips": self.ips, "routes": self.routes}
 
     def add(self, **keys: object) -> dict[str, Any]:
-        """An ADD for net1, which must succeed; its result."""
-        answer = self.node.ask("ADD", {**self.config, **keys}, self.pod, self.previous, CNI_IFNAME="net1")
+        """An ADD for the interface, which must succeed; its result."""
+        answer = self.node.ask("ADD", {**self.config, **keys}, self.pod, self.previous, CNI_IFNAME=self.ifname)
         return answer.succeeded().document
 
     def refused(self, code: int, **keys: object) -> str:
         """The message of an ADD that must fail, and leaves everything as it was."""
         before = self.everything()
-        answer = self.node.ask("ADD", {**self.config, **keys}, self.pod, self.previous, CNI_IFNAME="net1")
+        answer = self.node.ask("ADD", {**self.config, **keys}, self.pod, self.previous, CNI_IFNAME=self.ifname)
         message = answer.failed(code)
         assert self.everything() == before
         return message
 
     def delete(self, *, previous: bool = True, **changed: str) -> None:
-        """A DEL for net1, which must succeed."""
+        """A DEL for the interface, which must succeed."""
         told = self.previous if previous else None
-        self.node.delete(self.config, self.pod, told, **{"CNI_IFNAME": "net1", **changed})
+        self.node.delete(self.config, self.pod, told, **{"CNI_IFNAME": self.ifname, **changed})
 
     def check(self) -> None:
         """A CHECK, which must find nothing."""
-        self.node.check(self.config, self.pod, self.previous, CNI_IFNAME="net1")
+        self.node.check(self.config, self.pod, self.previous, CNI_IFNAME=self.ifname)
 
     def difference(self) -> str:
         """What a CHECK, which must fail, says."""
-        return self.node.difference(self.config, self.pod, self.previous, CNI_IFNAME="net1")
+        return self.node.difference(self.config, self.pod, self.previous, CNI_IFNAME=self.ifname)
 
     def rules(self, *, priorities: bool = False) -> list[str]:
         """What `ip rule` shows beside the kernel's own, in order."""
