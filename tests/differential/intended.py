@@ -182,8 +182,8 @@ INTENDED = (
     ),
     Intended(
         "after ADD > pod > routes > * > flags",
-        "a gateway of the network that is not the node is as good as on the link (onlink); the reference adds the route "
-        "while the kernel's still says so",
+        "a gateway of the network that is not the node is as good as on the link (onlink); the reference adds the "
+        "route while the kernel's still says so",
         ours="0x4",
         theirs="0x0",
     ),
@@ -261,6 +261,9 @@ REFUSED_BY_REFERENCE = {
     "no CNI_PATH": "it is optional, and nothing is executed here",
     "an argument whose value has a sign": "the first sign ends the key",
     "a subnet without room": "of a /31 both addresses serve (RFC 3021)",
+    "a device that was never moved": "DEL has nothing to undo, also the second time",
+    "a device that is gone with its namespace": "DEL does not depend on the namespace",
+    "no device any more": "DEL knows by its record what to bring home",
     "the namespace is a file": "what is no namespace is a namespace that is gone: DEL has nothing to undo there",
     "the arguments are no pairs": "DEL does not depend on CNI_ARGS",
     "an argument that nobody knows any more": "DEL does not depend on CNI_ARGS",
@@ -271,6 +274,7 @@ REFUSED_BY_REFERENCE = {
 REFUSED_BY_OURS = {
     "a queue of negative length": "it would be one of 4294967295",
     "a gateway where there is no room": "the reference makes 10.1.2.4/32 the gateway, which 10.1.2.3/32 cannot reach",
+    "the device of the default route": "the node would be cut off; `force` has the reference's way",
     "static without addresses": "an IPAM that gives nothing has failed, and knows why",
 }
 
@@ -290,6 +294,7 @@ LEFT_BY_REFERENCE = {
     "another gateway's bridge": "the veth pair stays",
     "a backend that is none": "it is noticed last, and the veth pair stays",
     "a bridge in a version that cannot tell it": _LINK,
+    "a device whose IPAM fails": "it stays in the pod",
     "an IPAM that is not there": _LINK,
     "an IPAM with a path": _LINK,
     "an IPAM that gives nothing": _LINK,

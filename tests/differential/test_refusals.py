@@ -73,6 +73,28 @@ def take_name(side: Side) -> None:
     side.kernel(side.pod).link("add", ifname="eth0", kind="bridge")
 
 
+def host_device(**keys: object) -> Config:
+    return {"cniVersion": "1.0.0", "name": "net", "type": "host-device", **keys}
+
+
+def add_device(side: Side) -> None:
+    side.kernel(side.node).link("add", ifname="dev0", kind="veth", peer="dev1")
+
+
+def lead_everything_to_it(side: Side) -> None:
+    add_device(side)
+    kernel = side.kernel(side.node)
+    index = kernel.link_lookup(ifname="dev0")[0]
+    kernel.link("set", index=index, state="up")
+    kernel.addr("add", index=index, address="192.0.2.1", prefixlen=24)
+    kernel.route("add", dst="0.0.0.0/0", gateway="192.0.2.254")
+
+
+def lend_device(side: Side) -> None:
+    add_device(side)
+    attach(host_device(device="dev0"))(side)
+
+
 FULL = host_local([{"subnet": "10.1.2.0/29", "rangeStart": "10.1.2.3", "rangeEnd": "10.1.2.3"}])
 OTHER_SUBNET = host_local([{"subnet": "10.7.7.0/24"}])
 
@@ -222,6 +244,32 @@ TUNING = {
     "CHECK of tuning without prevResult": Case(tuning(prevResult=None, mtu=1400), before=take_name, verb="CHECK"),
     "CHECK of an mtu that is another": Case(tuning(mtu=1400), before=take_name, verb="CHECK"),
 }
+HOST_DEVICE = {
+    "no device": Case(host_device(ipam=host_local(V4))),
+    "a device that is not there": Case(host_device(device="nonexistent", ipam=host_local(V4))),
+    "an address that no device has": Case(host_device(hwaddr=ASKED, ipam=host_local(V4))),
+    "an address of a device that is none": Case(host_device(hwaddr="02:00", ipam=host_local(V4))),
+    "a kernel path outside": Case(host_device(kernelpath="/etc", ipam=host_local(V4))),
+    "a PCI device that is not there": Case(host_device(pciBusID="0000:ff:1f.7", ipam=host_local(V4))),
+    "a device that nobody has to give": Case(
+        host_device(runtimeConfig={"deviceID": "0000:ff:1f.7"}, ipam=host_local(V4))
+    ),
+    "a device whose IPAM fails": Case(
+        host_device(device="dev0", ipam=host_local([{"subnet": "10.1.2.1/24"}])), before=add_device
+    ),
+    "a device that a pod has": Case(
+        host_device(device="dev0", ipam=host_local(V4)),
+        {"CNI_CONTAINERID": "other", "CNI_IFNAME": "eth1"},
+        lend_device,
+    ),
+    "the device of the default route": Case(host_device(device="dev0"), before=lead_everything_to_it),
+    "a device that was never moved": Case(host_device(device="dev0"), verb="DEL"),
+    "a device that is gone with its namespace": Case(
+        host_device(device="dev0"), {"CNI_NETNS": "/nonexistent/netns"}, verb="DEL"
+    ),
+    "no device any more": Case(host_device(), verb="DEL"),
+    "CHECK of a device without prevResult": Case(host_device(device="dev0"), verb="CHECK"),
+}
 DELETING = {
     "nothing was added": Case(bridge(ipam=host_local(V4)), verb="DEL"),
     "no namespace any more": Case(
@@ -241,7 +289,7 @@ DELETING = {
     "the ranges are wrong": Case(alone(host_local([{"subnet": "10.1.2.1/24"}])), verb="DEL"),
     "a prevResult that is damaged": Case({**bridge(), "prevResult": {"cniVersion": "1.0.0", "ips": 5}}, verb="DEL"),
 }
-CASES = {**ENVIRONMENT, **DOCUMENT, **NETWORK, **ADDRESSES, **TUNING, **DELETING}
+CASES = {**ENVIRONMENT, **DOCUMENT, **NETWORK, **ADDRESSES, **TUNING, **DELETING, **HOST_DEVICE}
 
 
 @pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES)
