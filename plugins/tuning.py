@@ -170,7 +170,7 @@ def _remember(
 ) -> None:
     """Write down what there is; what an earlier ADD of the attachment found is kept as that found it."""
     key, (device, inode) = request.attachment, container.identity
-    now = {**was.to_json(), "sysctl": values, "netns": f"{device}:{inode}"}
+    now = {**was.to_json(), **({"sysctl": values} if values else {}), "netns": f"{device}:{inode}"}
     if not was and not values:
         return
     before = backups.read(key)

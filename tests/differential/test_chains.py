@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 OTHER = [{"subnet": "10.2.0.0/24"}]
 THIRD = [{"subnet": "10.3.0.0/24"}]
-TUNING = {"type": "tuning", "dataDir": "DATA/tuning", "mtu": 1400, "sysctl": {"net.ipv4.conf.IFNAME.log_martians": "1"}}
 
 
 def multus(*delegates: object) -> Config:
@@ -35,11 +34,20 @@ def chain(*plugins: dict[str, Any]) -> Config:
     return {"cniVersion": "1.0.0", "name": "net", "plugins": members}
 
 
+def tuning(whose: str, setting: str = "log_martians") -> dict[str, Any]:
+    return {
+        "type": f"{whose}tuning",
+        "dataDir": "DATA/tuning",
+        "mtu": 1400,
+        "sysctl": {f"net.ipv4.conf.IFNAME.{setting}": "1"},
+    }
+
+
 @pytest.mark.parametrize("whose", ["", "go-"])
 @pytest.mark.parametrize("first", [bridge, macvlan])
 def test_a_list_with_tuning_and_sbr(mixed: Side, first: Any, whose: str) -> None:
     ipam = host_local(V4, type=f"{whose}host-local", routes=[{"dst": "0.0.0.0/0"}])
-    asked = multus(chain(first(whose, ipam, isDefaultGateway=False, isGateway=True), TUNING, {"type": "sbr"}))
+    asked = multus(chain(first(whose, ipam, isDefaultGateway=False, isGateway=True), tuning(whose), {"type": "sbr"}))
     result = ask(mixed, "ADD", asked).succeeded()
     assert result["ips"][0]["address"] == "10.1.2.2/24"
     pod = mixed.start(mixed.shown).result()["pod"]
@@ -84,7 +92,7 @@ def test_a_go_program_that_fails_takes_the_others_with_it(mixed: Side) -> None:
 
 
 def test_a_list_of_theirs_that_fails_at_its_end(mixed: Side) -> None:
-    refused = {**TUNING, "sysctl": {"net.ipv4.conf.IFNAME.nonexistent": "1"}}
+    refused = tuning("go-", "nonexistent")
     asked = multus(chain(macvlan("go-", host_local(V4, type="go-host-local"), master=UPLINK), refused))
     answer = ask(mixed, "ADD", asked)
     assert answer.status == 1
