@@ -1,0 +1,86 @@
+"""What the tests of portmap have in common: its configurations, pods on a bridge, and what nft shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.plugins.configs import bridge, pools
+
+if TYPE_CHECKING:
+    from tests.node import Pod
+    from tests.plugins.runtime import Runtime
+
+SUBNETS = "10.1.2.0/24", "2001:db8:1::/64"
+
+
+def mapping(port: int, protocol: str = "tcp", address: str = "", to: int = 80) -> dict[str, Any]:
+    """One member of portMappings."""
+    return {
+        "hostPort": port,
+        "containerPort": to,
+        "protocol": protocol,
+        **({"hostIP": address} if address else {}),
+    }
+
+
+def portmap(*mappings: dict[str, Any], version: str = "1.1.0", **more: object) -> dict[str, Any]:
+    """A configuration with those mappings."""
+    return {
+        "cniVersion": version,
+        "name": "blue",
+        "type": "portmap",
+        "runtimeConfig": {"portMappings": list(mappings)},
+        **more,
+    }
+
+
+def address_of(result: dict[str, Any], family: int = 4) -> str:
+    """The pod's address in a result."""
+    found = [ip["address"].partition("/")[0] for ip in result["ips"]]
+    return str(next(each for each in found if (":" in each) == (family == 6)))
+
+
+def bridged(node: Runtime, pod: Pod, *subnets: str, **more: object) -> dict[str, Any]:
+    """Attach a pod to a bridge that is its gateway; the result."""
+    config = bridge(isDefaultGateway=True, ipam=pools(node, *(subnets or SUBNETS)), **more)
+    return node.add(config, pod)
+
+
+def given(address: str = "10.1.2.5/24", *more: str) -> dict[str, Any]:
+    """A result that some plugin could have given, of a pod that is nowhere."""
+    return {
+        "cniVersion": "1.1.0",
+        "interfaces": [{"name": "eth0", "sandbox": "/somewhere"}],
+        "ips": [{"address": each, "interface": 0} for each in (address, *more)],
+    }
+
+
+def ruleset(node: Runtime) -> str:
+    """The table as nft lists it, "" where there is none."""
+    return node.shown.run("nft list table inet multus_hostports 2>/dev/null || true")
+
+
+def held(node: Runtime) -> list[str]:
+    """The keys of all maps, and where they lead."""
+    found = []
+    for name in ("any4", "one4", "any6", "one6"):
+        listed = node.shown.run(f"nft list map inet multus_hostports {name} 2>/dev/null || true")
+        for line in listed.partition("elements = {")[2].partition("}")[0].split(","):
+            key, _, rest = line.strip().partition(" comment ")
+            if key:
+                found.append(f"{key} -> {rest.split('jump ')[1].strip()}")
+    return sorted(found)
+
+
+def chains(node: Runtime) -> list[str]:
+    """The names of attachments' chains."""
+    words = [line.split() for line in ruleset(node).splitlines() if line.startswith("\tchain ")]
+    fixed = {"hostports", "prerouting", "output", "postrouting", "guard"}
+    return sorted(word[1] for word in words if word[1] not in fixed)
+
+
+def garbage(config: dict[str, Any], *valid: str) -> dict[str, Any]:
+    """The configuration of a GC, with the pods that are valid."""
+    attachments = [{"containerID": container, "ifname": "eth0"} for container in valid]
+    bare = {key: value for key, value in config.items() if key != "runtimeConfig"}
+    return {**bare, "cni.dev/valid-attachments": attachments}
