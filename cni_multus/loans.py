@@ -1,7 +1,7 @@
 """Devices of the node that pods have on loan: what is on record of each, and how it comes home. It selects none.
 
-A record is written before the device leaves and removed when it is back. One whose device can be neither in the pod nor
-on the node at the moment stays: a namespace that dies gives its physical devices back in its own time.
+A record is written before the device leaves and removed when it is back. One whose device is neither in the pod nor on
+the node stays: a namespace that dies gives its physical devices back in its own time.
 """
 
 from __future__ import annotations
@@ -10,29 +10,36 @@ import time
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, NetlinkFailure
-from cni_multus.cni.request import wrong_with_ifname
+from cni_multus.cni.request import Attachment, wrong_with_ifname
 from cni_multus.linux.devices import is_pci_address, pci_device_exists
 from cni_multus.linux.links import find_link, link
 from cni_multus.linux.moves import Home, find_moved, give_back, mend, move, require_free
 from cni_multus.linux.netns import Namespace
+from cni_multus.state.backups import Backups
+from cni_multus.state.files import make_directory
+from cni_multus.state.lock import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.request import Attachment, Request
+    from cni_multus.cni.request import Request
     from cni_multus.linux.links import Link
-    from cni_multus.state.backups import Backups
 
+DATA_DIR = "/run/multus/host-device"
 PATIENCE = 1.0
 """Seconds for the kernel to take a dead namespace apart; it takes some tenths."""
 
 
 class Loan:
-    """A device that an attachment has: what it was on the node, None where `driver` hands it to programs."""
+    """A device that an attachment has: what it was on the node, None where `driver` hands it to programs.
 
-    __slots__ = ("driver", "home", "netns", "pci")
+    `netns` and `cookie` are the path of the namespace that has it, and the kernel's number of that namespace.
+    """
 
-    def __init__(self, netns: str, home: Home | None, *, pci: str = "", driver: str = "") -> None:
+    __slots__ = ("cookie", "driver", "home", "netns", "pci")
+
+    def __init__(self, netns: str, cookie: int, home: Home | None, *, pci: str = "", driver: str = "") -> None:
         self.netns = netns
+        self.cookie = cookie
         self.home = home
         self.pci = pci
         self.driver = driver
@@ -43,7 +50,8 @@ class Loan:
         section = Section(document)
         try:
             home = Home.parse(section.section("home")) if section.has("home") else None
-            loan = Loan(section.text("netns"), home, pci=section.text("pciID"), driver=section.text("driver"))
+            netns, cookie = section.text("netns"), section.number("cookie", high=1 << 64)
+            loan = Loan(netns, cookie, home, pci=section.text("pciID"), driver=section.text("driver"))
         except CniError:
             return None
         return loan if home is None or home.name else None
@@ -51,7 +59,7 @@ class Loan:
     def to_json(self) -> dict[str, object]:
         """For a file."""
         home = self.home.to_json() if self.home else None
-        return {"netns": self.netns, "home": home, "pciID": self.pci, "driver": self.driver}
+        return {"netns": self.netns, "cookie": self.cookie, "home": home, "pciID": self.pci, "driver": self.driver}
 
     def is_known_as(self, value: str) -> bool:
         """Whether a selector's value, a name, a MAC or a place in the machine, means this device."""
@@ -59,65 +67,93 @@ class Loan:
         known = (home.name, home.mac, home.permanent_mac, home.parent_device) if home else ()
         return bool(value) and value in (*known, self.pci)
 
+    def find_stray(self, host: Namespace) -> Link | None:
+        """The device, where a dead namespace gave it back to the node, under whatever name."""
+        return find_moved(host, self.home) if self.home is not None and self.home.is_physical else None
 
-def find_loan(records: Backups, attachment: Attachment) -> Loan | None:
-    """What an attachment has on loan."""
-    document = records.read(attachment)
-    # The file's name has no network in it.
-    return Loan.parse(document) if document and document.get("network") == attachment.network else None
-
-
-def all_loans(records: Backups) -> list[tuple[Attachment, Loan]]:
-    """Every loan on record, of any network."""
-    parsed = [(attachment, Loan.parse(document)) for attachment, document in records.every()]
-    return [(attachment, loan) for attachment, loan in parsed if loan is not None]
+    def find_in(self, container: Namespace) -> Link | None:
+        """The device, where it is in `container`; virtual links are told by their index, which is a namespace's own."""
+        if self.home is None or not (self.home.is_physical or self.cookie == container.cookie):
+            return None
+        return find_moved(container, self.home)
 
 
-def find_stray(host: Namespace, loan: Loan) -> Link | None:
-    """A device on loan that the node got back from a dead namespace, under whatever name."""
-    return find_moved(host, loan.home) if loan.home is not None and loan.home.is_physical else None
+class Loans:
+    """The records in a directory."""
 
+    __slots__ = ("_directory", "_records")
 
-def as_at_home(host: Namespace, records: Backups, found: Link) -> Link:
-    """A link of the node, made what it was if it is such a stray."""
-    for _, loan in all_loans(records):
-        home = loan.home
-        if home is not None and home.is_physical and home.is_of(found) and found.name != home.name:
-            failure = mend(host, found, home)
-            if failure is not None:
-                raise failure
-            return link(host, home.name)
-    return found
+    def __init__(self, directory: str) -> None:
+        self._directory = directory
+        self._records = Backups(directory)
 
+    @staticmethod
+    def of(request: Request) -> Loans:
+        """For verbs that must not depend on the configuration: an ADD was refused with a directory that is wrong."""
+        directory = request.config.value("dataDir")
+        return Loans(directory if isinstance(directory, str) and directory.startswith("/") else DATA_DIR)
 
-def end(
-    host: Namespace, records: Backups, attachment: Attachment, loan: Loan, netns: str, *, patience: float = PATIENCE
-) -> CniError | None:
-    """Bring a device home and forget the loan; raises where the device stays in the pod.
+    def turn(self, attempt: str) -> Lock:
+        """`with loans.turn(attempt):` no device of these records leaves or comes home meanwhile."""
+        make_directory(self._directory, 0o700)
+        return Lock(f"{self._directory}/lock", attempt)
 
-    What keeps a device that is on the node from being what it was is returned.
-    """
-    failure: CniError | None = None
-    at_home, forget = loan.home is None, True
-    container = Namespace.find(netns) or Namespace.find(loan.netns)
-    if container is not None and loan.home is not None:
-        with container:
-            there = find_moved(container, loan.home)
-            if there is not None:
-                failure, at_home = give_back(container, there, host, loan.home), True
-    if not at_home and loan.home is not None and loan.home.is_physical:
-        failure, forget = _mend_on_node(host, loan.home, patience=0.0 if container else patience)
-    if forget:
-        records.remove(attachment)
-    return failure
+    def find(self, attachment: Attachment) -> Loan | None:
+        """What an attachment has on loan."""
+        document = self._records.read(attachment)
+        # The file's name has no network in it.
+        return Loan.parse(document) if document and document.get("network") == attachment.network else None
 
+    def every(self) -> list[tuple[Attachment, Loan]]:
+        """Every loan on record, of any network."""
+        parsed = [(attachment, Loan.parse(document)) for attachment, document in self._records.every()]
+        return [(attachment, loan) for attachment, loan in parsed if loan is not None]
 
-def take_back(host: Namespace, container: Namespace, home: Home) -> None:
-    """Undo a move, wherever it came to an end; raises where the device is not what it was."""
-    there = find_moved(container, home)
-    failure = give_back(container, there, host, home) if there is not None else None
-    if failure is not None:
-        raise failure
+    def write(self, attachment: Attachment, loan: Loan) -> None:
+        """Put a loan on record."""
+        self._records.write(attachment, loan.to_json())
+
+    def forget(self, attachment: Attachment) -> None:
+        """Remove an attachment's record; succeeds where there is none."""
+        self._records.remove(attachment)
+
+    def forget_others(self, device: Link, mine: Attachment) -> None:
+        """Remove what others have on record of a device that was on the node: nobody ended those loans."""
+        for attachment, loan in self.every():
+            known = loan.home is not None and loan.home.is_physical and loan.home.is_of(device)
+            if known and (attachment.container_id, attachment.ifname) != (mine.container_id, mine.ifname):
+                self.forget(attachment)
+
+    def at_home(self, host: Namespace, found: Link) -> Link:
+        """A link of the node, made what it was if a dead namespace gave it back under another name."""
+        for _, loan in self.every():
+            home = loan.home
+            if home is not None and home.is_physical and home.is_of(found) and found.name != home.name:
+                failure = mend(host, found, home)
+                if failure is not None:
+                    raise failure
+                return link(host, home.name)
+        return found
+
+    def end(
+        self, host: Namespace, attachment: Attachment, netns: str = "", *, patience: float = PATIENCE
+    ) -> CniError | None:
+        """Bring a device home and forget the loan; raises where the device stays in the pod.
+
+        What keeps a device that is on the node from being what it was is returned.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            with self.turn(f"cannot bring home what {attachment.ifname} of {attachment.container_id} has"):
+                loan = self.find(attachment)
+                if loan is None:
+                    return None
+                is_gone, failure = _recall(host, loan, netns)
+                if is_gone:
+                    self.forget(attachment)
+            if is_gone or failure is not None or time.monotonic() >= deadline:
+                return failure
+            time.sleep(0.02)
 
 
 def end_foreign(request: Request, host: Namespace) -> None:
@@ -134,23 +170,32 @@ def end_foreign(request: Request, host: Namespace) -> None:
         move(container, there.index, host, name=there.alias, alias="", attempt=attempt)
 
 
+def _recall(host: Namespace, loan: Loan, netns: str) -> tuple[bool, CniError | None]:
+    """Whether nothing is left to be done, and what could not be; raises where the device stays in the pod."""
+    home = loan.home
+    if home is None:
+        return True, None
+    for path in dict.fromkeys((netns, loan.netns)):
+        container = Namespace.find(path)
+        if container is None:
+            continue
+        with container:
+            # A path of a process may lead anywhere by now.
+            there = loan.find_in(container) if container.identity != host.identity else None
+            if there is not None:
+                return True, give_back(container, there, host, home)
+    if not home.is_physical:
+        return True, None  # it died with its namespace, or never left
+    stray = loan.find_stray(host)
+    if stray is not None:
+        try:
+            return True, mend(host, stray, home)
+        except NetlinkFailure as failure:
+            return False, failure
+    # It was pulled out, or its VF was taken away; else it is in a namespace that is dying, or that nobody told us of.
+    return is_pci_address(home.parent_device) and not pci_device_exists(home.parent_device), None
+
+
 def _is_told(request: Request, link: Link) -> bool:
     found = request.previous.of_interface(request.ifname, request.netns) if request.previous else None
     return found is None or not found[1].mac or found[1].mac.lower() == link.mac
-
-
-def _mend_on_node(host: Namespace, home: Home, *, patience: float) -> tuple[CniError | None, bool]:
-    """What went wrong, and whether nothing more is to be done."""
-    deadline = time.monotonic() + patience
-    while True:
-        stray = find_moved(host, home)
-        if stray is not None:
-            try:
-                return mend(host, stray, home), True
-            except NetlinkFailure as failure:
-                return failure, False
-        if is_pci_address(home.parent_device) and not pci_device_exists(home.parent_device):
-            return None, True  # it was pulled out, or its VF taken away
-        if time.monotonic() >= deadline:
-            return None, False  # in a namespace that nobody told us of, or that is just dying
-        time.sleep(0.02)

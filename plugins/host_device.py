@@ -14,36 +14,34 @@ from cni_multus.cni.errors import (
 )
 from cni_multus.cni.result import Interface
 from cni_multus.linux.devices import USERSPACE_DRIVERS, is_pci_address, pci_driver
-from cni_multus.linux.links import Link, find_link, link
-from cni_multus.linux.moves import Home, move
+from cni_multus.linux.links import Link, find_link_by_index, link
+from cni_multus.linux.moves import Home, move, take_back
 from cni_multus.linux.netns import Namespace
-from cni_multus.loans import Loan, all_loans, as_at_home, end, end_foreign, find_loan, find_stray, take_back
+from cni_multus.loans import DATA_DIR, Loan, Loans, end_foreign
 from cni_multus.plugin import Attached, InterfacePlugin, find_ipam
-from cni_multus.state.backups import Backups
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.request import Attachment, Request
+    from cni_multus.cni.request import Request
     from cni_multus.cni.result import Result
     from cni_multus.nodedevices import Selector
     from cni_multus.undo import Undo
-
-DATA_DIR = "/run/multus/host-device"
 
 
 class HostDeviceConfig:
     """The keys of a host-device configuration; of two selectors the last, the runtime's, has the last word."""
 
-    __slots__ = ("data_dir", "driver", "force", "found", "selectors")
+    __slots__ = ("driver", "force", "found", "loans", "selectors")
 
     def __init__(self, request: Request) -> None:
         from cni_multus.nodedevices import KEYS, parse_selectors  # no DEL needs them
 
         config = request.config
         self.force = config.flag("force")
-        self.data_dir = config.text("dataDir") or DATA_DIR
-        if not self.data_dir.startswith("/"):
-            raise config.wrong("dataDir", f"{self.data_dir!r} is not an absolute path")
+        directory = config.text("dataDir") or DATA_DIR
+        if not directory.startswith("/"):
+            raise config.wrong("dataDir", f"{directory!r} is not an absolute path")
+        self.loans = Loans(directory)
         self.selectors = parse_selectors(config)
         expected = request.command == "STATUS" and config.section("capabilities").flag("deviceID")
         if not self.selectors and request.command != "CHECK" and not expected:
@@ -75,10 +73,9 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
     def prepare(self, request: Request, config: HostDeviceConfig, host: Namespace, container: Namespace) -> None:
         from cni_multus.nodedevices import refuse_unmovable
 
-        records = Backups(config.data_dir)
         chosen = config.selectors[-1]
         config.driver = chosen.userspace_driver()
-        config.found = None if config.driver else _find(host, records, chosen)
+        config.found = None if config.driver else config.loans.at_home(host, _look_up(host, config.loans, chosen))
         for other in config.selectors[:-1]:
             _refuse_another(host, other, config)
         if config.found is not None:
@@ -93,27 +90,24 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
         ipam: Result,
         undo: Undo,
     ) -> Attached:
-        records, device = Backups(config.data_dir), config.found
-        home = Home.of(host, device) if device else None
-        loan = Loan(request.netns, home, pci=config.pci, driver=config.driver)
-        undo.callback(records.remove, request.attachment)
-        records.write(request.attachment, loan.to_json())
-        if device is None or home is None:
+        loans = config.loans
+        if config.found is None:
+            undo.callback(loans.forget, request.attachment)
+            loans.write(request.attachment, Loan(request.netns, 0, None, pci=config.pci, driver=config.driver))
             shown = Interface(request.ifname, sandbox=request.netns, pci_id=config.pci)
             return Attached([shown], 0, Link(0, 0, {}), up=False)
-        undo.callback(take_back, host, container, home)
-        moved = _move(request, device, host, container)
-        if moved.index != home.index:  # the pod had another link of that index
-            home.index = moved.index
-            records.write(request.attachment, loan.to_json())
-        for attachment, other in all_loans(records):
-            if (
-                other.home
-                and other.home.is_physical
-                and other.home.is_of(moved)
-                and not _same(attachment, request.attachment)
-            ):
-                records.remove(attachment)  # it was left on the node, and nobody ended that loan
+        with loans.turn(f"cannot move {config.found.name} into {container}"):
+            device = _still_there(host, config.found, container)
+            home = Home.of(host, device)
+            loan = Loan(request.netns, container.cookie, home, pci=config.pci)
+            undo.callback(loans.forget, request.attachment)
+            loans.write(request.attachment, loan)
+            undo.callback(take_back, host, container, home)
+            moved = _move(request, device, host, container)
+            if moved.index != home.index:  # the pod had another link of that index
+                home.index = moved.index
+                loans.write(request.attachment, loan)
+            loans.forget_others(moved, request.attachment)
         shown = Interface(request.ifname, moved.mac, request.netns, moved.mtu, pci_id=config.pci)
         return Attached([shown], 0, moved)
 
@@ -121,14 +115,14 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
         self, request: Request, config: HostDeviceConfig, host: Namespace, container: Namespace, link: Link
     ) -> list[str]:
         wrong = [] if link.up else ["it is down"]
-        loan = find_loan(Backups(config.data_dir), request.attachment)
+        loan = config.loans.find(request.attachment)
         if loan and loan.home and not loan.home.is_of(link):
             wrong.append(f"it is not {loan.home.name} of the node, the device that was attached")
         return wrong
 
     def check(self, request: Request) -> None:
         config = self.parse(request)
-        loan = find_loan(Backups(config.data_dir), request.attachment)
+        loan = config.loans.find(request.attachment)
         pci = loan.pci if loan else config.selectors[-1].pci if config.selectors else ""
         driver = pci_driver(pci) if pci else ""
         if loan.driver if loan else driver in USERSPACE_DRIVERS:
@@ -140,20 +134,19 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
         try:
             for selector in config.selectors:
                 if not selector.userspace_driver():
-                    _look_up(host, Backups(config.data_dir), selector)
+                    _look_up(host, config.loans, selector)
         except TryAgainLater:
             return  # a pod has it
         except InvalidNetworkConfig as error:
             raise NotAvailable(error.message) from error
 
     def delete(self, request: Request) -> None:
-        records = _records(request)
-        loan = find_loan(records, request.attachment)
+        loans = Loans.of(request)
         failure: CniError | None = None
         with Namespace.host() as host:
             # What stays in the pod raises: it keeps its addresses.
-            if loan is not None:
-                failure = end(host, records, request.attachment, loan, request.netns)
+            if loans.find(request.attachment) is not None:
+                failure = loans.end(host, request.attachment, request.netns)
             else:
                 end_foreign(request, host)
         ipam = find_ipam(request)
@@ -163,14 +156,14 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
             raise failure
 
     def collect_garbage(self, request: Request) -> None:
-        records, valid = _records(request), request.valid_attachments()
+        loans, valid = Loans.of(request), request.valid_attachments()
         failures: list[CniError] = []
         with Namespace.host() as host:
-            for attachment, loan in all_loans(records):
+            for attachment, _ in loans.every():
                 if attachment.network != request.name or (attachment.container_id, attachment.ifname) in valid:
                     continue
                 try:
-                    failure = end(host, records, attachment, loan, "", patience=0.0)
+                    failure = loans.end(host, attachment, patience=0.0)
                 except CniError as error:
                     failure = error
                 failures += [failure] if failure else []
@@ -180,26 +173,27 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
 
     def _end_half_an_add(self, request: Request) -> None:
         """An ADD of this attachment that was killed may have moved the device: then it is still down."""
-        records = Backups(self.parse(request).data_dir)
-        loan = find_loan(records, request.attachment)
+        loans = self.parse(request).loans
+        loan = loans.find(request.attachment)
         if loan is None or loan.home is None:
             return
         with Namespace.open(request.netns) as container, Namespace.host() as host:
-            there = find_link(container, request.ifname)
-            if there is not None and loan.home.is_of(there) and not there.up:
-                failure = end(host, records, request.attachment, loan, request.netns)
+            there = loan.find_in(container)
+            if there is not None and not there.up:
+                failure = loans.end(host, request.attachment, request.netns)
                 if failure:
                     raise failure
 
 
-def _look_up(host: Namespace, records: Backups, selector: Selector) -> Link:
+def _look_up(host: Namespace, loans: Loans, selector: Selector) -> Link:
     """The device that a selector means, as it is; TryAgainLater where a pod has it."""
     found = selector.find(host)
     if found is not None:
         return found
-    known = [(holder, loan) for holder, loan in all_loans(records) if loan.is_known_as(selector.place)]
-    for holder, loan in known:
-        stray = find_stray(host, loan)
+    for holder, loan in loans.every():
+        if not loan.is_known_as(selector.place):
+            continue
+        stray = loan.find_stray(host)
         if stray is not None:
             return stray
         raise TryAgainLater(
@@ -207,10 +201,6 @@ def _look_up(host: Namespace, records: Backups, selector: Selector) -> Link:
             f"(network {holder.network})"
         )
     raise selector.wrong(f"the node has no link that is {selector.value}")
-
-
-def _find(host: Namespace, records: Backups, selector: Selector) -> Link:
-    return as_at_home(host, records, _look_up(host, records, selector))
 
 
 def _refuse_another(host: Namespace, selector: Selector, config: HostDeviceConfig) -> None:
@@ -223,6 +213,14 @@ def _refuse_another(host: Namespace, selector: Selector, config: HostDeviceConfi
             f"{selector.value} is not the device that the runtime chose for this pod, {told} by {chosen.key}: "
             f"leave {selector.key} out of the configuration"
         )
+
+
+def _still_there(host: Namespace, device: Link, container: Namespace) -> Link:
+    """The device as it is now that it is this request's turn."""
+    found = find_link_by_index(host, device.index)
+    if found is None or found.name != device.name:
+        raise TryAgainLater(f"cannot move {device.name} into {container}: somebody else took it meanwhile")
+    return found
 
 
 def _move(request: Request, device: Link, host: Namespace, container: Namespace) -> Link:
@@ -248,13 +246,3 @@ def _check_userspace(request: Request, pci: str, driver: str) -> None:
     ipam = find_ipam(request)
     if ipam:
         ipam.check(request)
-
-
-def _records(request: Request) -> Backups:
-    """For verbs that must not depend on the configuration: an ADD was refused with one that is wrong."""
-    directory = request.config.value("dataDir")
-    return Backups(directory if isinstance(directory, str) and directory.startswith("/") else DATA_DIR)
-
-
-def _same(one: Attachment, other: Attachment) -> bool:
-    return (one.network, one.container_id, one.ifname) == (other.network, other.container_id, other.ifname)

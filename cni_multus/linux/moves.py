@@ -124,6 +124,14 @@ def move(ns: Namespace, index: int, target: Namespace, *, name: str, alias: str,
     ns.netlink.request(message(RTM_NEWLINK, 0, body), attempt)
 
 
+def take_back(host: Namespace, container: Namespace, home: Home) -> None:
+    """Undo a move, wherever it came to an end; raises where the device is not what it was."""
+    there = find_moved(container, home)
+    failure = give_back(container, there, host, home) if there is not None else None
+    if failure is not None:
+        raise failure
+
+
 def give_back(container: Namespace, link_there: Link, host: Namespace, home: Home) -> NetlinkFailure | None:
     """Move a link home; raises where it stays, returns what could not be restored where it came."""
     attempt = f"cannot give {link_there.name} of {container} back to the node as {home.name}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import _socket
 import errno
 import fcntl
 import os
+import sys
 
 from cni_multus.cni.errors import InvalidNetns, IoFailure
 from cni_multus.linux.netlink import NETFILTER, Socket
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 _CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 _NS_GET_NSTYPE = 0xB703  # <linux/nsfs.h>
+_SO_NETNS_COOKIE = 71  # <asm-generic/socket.h>
 _OWN = "/proc/thread-self/ns/net"
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ESRCH, errno.ENXIO)
 
@@ -79,6 +82,19 @@ class Namespace:
         """Device and inode: equal for two paths to one namespace, unique among those that live."""
         status = os.fstat(self.fd)
         return status.st_dev, status.st_ino
+
+    @property
+    def cookie(self) -> int:
+        """The kernel's number of it, which no other namespace gets until the next boot; 0 before Linux 5.14."""
+        try:
+            with self.inside():
+                asking = _socket.socket(_socket.AF_UNIX, _socket.SOCK_DGRAM | _socket.SOCK_CLOEXEC)
+            try:
+                return int.from_bytes(asking.getsockopt(_socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
+            finally:
+                asking.close()
+        except OSError:
+            return 0
 
     def inside(self) -> Inside:
         """`with namespace.inside():` runs the body, in the calling thread only, in this namespace."""

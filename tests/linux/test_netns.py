@@ -34,6 +34,11 @@ def test_inside_is_inside_and_back_again(container: Namespace) -> None:
     assert here() == before
 
 
+def test_cookies_tell_namespaces_apart(host: Namespace, container: Namespace) -> None:
+    with Namespace.open(container.path) as again:
+        assert 0 != host.cookie != container.cookie == again.cookie
+
+
 def test_inside_returns_when_the_body_raises(container: Namespace) -> None:
     before = here()
     with pytest.raises(ZeroDivisionError), container.inside():

@@ -27,4 +27,4 @@ def host_device(node: Runtime, version: str = "1.1.0", /, **more: object) -> dic
 def on_record(node: Runtime) -> list[str]:
     """The names of the files of what is on loan."""
     directory = node.root / "host-device"
-    return sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+    return sorted(path.name for path in directory.glob("*.json")) if directory.exists() else []

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.conftest import LIBC, MNT_DETACH, checked
+from tests.conftest import LIBC, MNT_DETACH, checked, make_namespace
 from tests.plugins.configs import pools
 from tests.plugins.lent import MAC, OTHER_MAC, add_device, host_device, on_record
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.node import Pod
     from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
@@ -147,6 +147,39 @@ def test_a_namespace_that_is_not_named_but_there_gives_the_device_back(
     node.add(host_device(node), pod)
     node.delete(host_device(node), pod, CNI_NETNS="")
     assert (inside.links(), node.shown.everything(), on_record(node)) == (set(), device, [])
+
+
+def test_another_pod_in_the_place_of_the_first_keeps_its_links(
+    node: Runtime, pod: Pod, inside: Shown, device: dict[str, Any]
+) -> None:
+    """What is known of a veth is its index, and the next namespace may have a veth of the same."""
+    node.add(host_device(node), pod)
+    index = inside.link("eth0")["ifindex"]
+    destroy(pod)
+    make_namespace(Path(pod.netns))
+    inside.run(f"ip link add eth0 index {index} type veth peer name other")
+    node.delete(host_device(node), pod)
+    assert (inside.links(), on_record(node)) == ({"eth0", "other"}, [])
+
+
+def test_a_device_passes_from_pod_to_pod_unharmed(node: Runtime, make_pod: MakePod, device: dict[str, Any]) -> None:
+    """Each tries until it gets it: no ADD sees a device that is still on its way home."""
+
+    def use(pod: Pod) -> int:
+        attached = 0
+        while attached < 4:
+            answer = node.ask("ADD", host_device(node), pod)
+            if answer.status:
+                assert answer.document["code"] == 11, answer.document
+                continue
+            attached += 1
+            node.delete(host_device(node), pod)
+        return attached
+
+    pods = [make_pod(f"pod{number}") for number in range(3)]
+    with ThreadPoolExecutor(len(pods)) as pool:
+        assert list(pool.map(use, pods)) == [4, 4, 4]
+    assert (node.shown.everything(), on_record(node)) == (device, [])
 
 
 @pytest.mark.parametrize(
