@@ -211,6 +211,40 @@ INTENDED = (
         ours="0",
         theirs="1",
     ),
+    # dummy.
+    Intended(
+        "after ADD > pod > settings > ipv6/conf/eth0/accept_dad",
+        "written whatever the kind of link; the kernel's own for one without ARP is -1, which does the same",
+        ours="0",
+        theirs="-1",
+    ),
+    # tap.
+    *(
+        Intended(
+            f"after ADD > pod > links > eth0 > {field}",
+            "whoever opens the device says how; with `owner` and `group` the reference makes it by another way",
+            ours=0,
+            theirs=1,
+        )
+        for field in ("IFLA_TUN_PI", "IFLA_TUN_VNET_HDR")
+    ),
+    Intended(
+        "after ADD > pod > links > eth0 > IFLA_MTU",
+        "`mtu` counts also with `owner` and `group`",
+        ours=1404,
+        theirs=1500,
+    ),
+    Intended(
+        "after ADD > pod > addresses > 2001:db8:* eth0 > flags",
+        "the address of a device that nobody has open yet serves; the reference's is tentative until somebody has",
+        ours="0x82",
+        theirs="0xc0",
+    ),
+    Intended(
+        "after ADD > pod > routes > IPv6 2001:db8:* dev eth0 table 255 *",
+        "the same: the kernel adds its route once an address is no longer tentative",
+        theirs=ABSENT,
+    ),
     # tuning.
     Intended(
         "after ADD > pod > settings > ipv[46]/conf/eth0/proxy_*",
@@ -232,6 +266,21 @@ INTENDED = (
             ("links > dev0 > flags", "broadcast multicast"),
             ("links > dev0 > IFLA_OPERSTATE", "DOWN"),
         )
+    ),
+    Intended(
+        "after ADD > pod > routes > IPv6 * table 100 *",
+        "sbr's table for an IPv4 address has no IPv6 routes, which no rule would find there",
+        ours=ABSENT,
+    ),
+    Intended(
+        "after ADD > pod > rules > IPv[46] from * > priority",
+        "sbr's rules are asked in the order of the addresses; the kernel would put each new one before the others",
+        ours=32000,
+    ),
+    Intended(
+        "after ADD > pod > rules > IPv[46] from * > priority",
+        "the same, for a second address",
+        ours=32001,
     ),
     # Files.
     Intended(
@@ -257,9 +306,12 @@ def unintended(found: list[Difference], version: str) -> tuple[list[Difference],
 # Requests that cannot be served, by the names that test_refusals.py has for them.
 
 REFUSED_BY_REFERENCE = {
+    "a VLAN to delete whose master is gone": "DEL does not depend on the master",
+    "an ipvlan to delete without any master": "DEL does not depend on the master",
     "tuning with arguments that are no pairs": "DEL does not depend on CNI_ARGS",
     "no CNI_PATH": "it is optional, and nothing is executed here",
     "an argument whose value has a sign": "the first sign ends the key",
+    "a ptp with an address of no network": "the route to the network, which it wants to replace, is not there",
     "a subnet without room": "of a /31 both addresses serve (RFC 3021)",
     "a device that was never moved": "DEL has nothing to undo, also the second time",
     "a device that is gone with its namespace": "DEL does not depend on the namespace",
@@ -272,6 +324,7 @@ REFUSED_BY_REFERENCE = {
 }
 
 REFUSED_BY_OURS = {
+    "a TAP device that is there": "the reference configures whatever has the name, and leaves its device under another",
     "a queue of negative length": "it would be one of 4294967295",
     "a gateway where there is no room": "the reference makes 10.1.2.4/32 the gateway, which 10.1.2.3/32 cannot reach",
     "the device of the default route": "the node would be cut off; `force` has the reference's way",
@@ -281,7 +334,13 @@ REFUSED_BY_OURS = {
 _BRIDGE = "the bridge is made before the request is understood, and stays"
 _LINK = "the link is made before, and stays; a repeated ADD then fails because of it"
 _SETTING = "the settings are written before, and stay"
+_FORWARDING = "the node has been made to forward packets"
 LEFT_BY_REFERENCE = {
+    "a TAP device in a version that cannot tell it": _LINK,
+    "a TAP device whose IPAM fails": _LINK,
+    "a TAP device whose IPAM gives nothing": _LINK,
+    "a TAP device on a bridge that is not there": _LINK,
+    "a TAP device with an mtu that none has": _LINK,
     "tuning of an interface that is not there": _SETTING,
     "an mtu that the link cannot have": _SETTING,
     "a MAC to change to that is none": _SETTING,
@@ -293,6 +352,11 @@ LEFT_BY_REFERENCE = {
     "an interface that is there": _BRIDGE,
     "another gateway's bridge": "the veth pair stays",
     "a backend that is none": "it is noticed last, and the veth pair stays",
+    "a ptp to nowhere": _LINK,
+    "a ptp with an address of no network": _LINK,
+    "a backend that no ptp has": _LINK,
+    "a ptp in an interface that is there": _FORWARDING,
+    "an mtu that no ptp has": _FORWARDING,
     "a bridge in a version that cannot tell it": _LINK,
     "a device whose IPAM fails": "it stays in the pod",
     "an IPAM that is not there": _LINK,

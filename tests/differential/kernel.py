@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pyroute2 import IPRoute
 
 LINK_FIELDS = ("IFLA_MTU", "IFLA_OPERSTATE", "IFLA_TXQLEN", "IFLA_GROUP", "IFLA_PROMISCUITY", "IFLA_IFALIAS")
-# Which of a bridge's, a port's and a macvlan's attributes a plugin could have set; timers and identifiers are not.
+# Which of the attributes of a bridge, a port and other kinds a plugin could have set; timers and identifiers are not.
 DATA_FIELDS = (
     "IFLA_BR_STP_STATE",
     "IFLA_BR_VLAN_FILTERING",
@@ -27,6 +27,18 @@ DATA_FIELDS = (
     "IFLA_MACVLAN_MODE",
     "IFLA_MACVLAN_FLAGS",
     "IFLA_MACVLAN_BC_QUEUE_LEN",
+    "IFLA_IPVLAN_MODE",
+    "IFLA_VLAN_ID",
+    "IFLA_VLAN_PROTOCOL",
+    "IFLA_VRF_TABLE",
+    "IFLA_TUN_OWNER",
+    "IFLA_TUN_GROUP",
+    "IFLA_TUN_TYPE",
+    "IFLA_TUN_PI",
+    "IFLA_TUN_VNET_HDR",
+    "IFLA_TUN_PERSIST",
+    "IFLA_TUN_MULTI_QUEUE",
+    "IFLA_TUN_NUM_QUEUES",
 )
 PORT_FIELDS = (
     "IFLA_BRPORT_STATE",
@@ -67,7 +79,7 @@ GLOBAL_SYSCTLS = ("ipv4/ip_forward", "ipv6/conf/all/forwarding", "ipv6/conf/all/
 
 
 def shown(kernel: IPRoute, netns: str = "") -> dict[str, Any]:
-    """Links, addresses, routes and settings of the namespace that `kernel` was opened in."""
+    """Links, addresses, routes, rules and settings of the namespace that `kernel` was opened in."""
     links = {link["index"]: link for link in kernel.get_links()}
     names = {index: link.get_attr("IFLA_IFNAME") for index, link in links.items()}
     if netns:
@@ -79,6 +91,7 @@ def shown(kernel: IPRoute, netns: str = "") -> dict[str, Any]:
         "links": {names[index]: _link(link, names) for index, link in links.items()},
         "addresses": dict(_addresses(kernel, names)),
         "routes": dict(_routes(kernel, names)),
+        "rules": dict(_rules(kernel)),
         "settings": settings,
     }
 
@@ -138,6 +151,22 @@ def _routes(kernel: IPRoute, names: dict[int, str]) -> Iterator[tuple[str, Any]]
                     "source": route.get_attr("RTA_PREFSRC"),
                     "flags": f"{route['flags']:#x}",
                     "metrics": str(dict((route.get_attr("RTA_METRICS") or {}).get("attrs", []))),
+                },
+            )
+
+
+def _rules(kernel: IPRoute) -> Iterator[tuple[str, Any]]:
+    for family in (2, 10):
+        for rule in kernel.get_rules(family=family):
+            source = f"{rule.get_attr('FRA_SRC') or 'all'}/{rule['src_len']}"
+            table = rule.get_attr("FRA_TABLE") or rule["table"]
+            key = f"IPv{4 if family == 2 else 6} from {source} table {table} action {rule['action']}"
+            yield (
+                key,
+                {
+                    "priority": rule.get_attr("FRA_PRIORITY") or 0,
+                    "l3mdev": rule.get_attr("FRA_L3MDEV"),
+                    "proto": rule.get_attr("FRA_PROTOCOL"),
                 },
             )
 

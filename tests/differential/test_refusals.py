@@ -39,8 +39,24 @@ def bridge(**keys: object) -> Config:
     return {"cniVersion": "1.0.0", "name": "net", "type": "bridge", **keys}
 
 
+def ptp(**keys: object) -> Config:
+    return {"cniVersion": "1.0.0", "name": "net", "type": "ptp", **keys}
+
+
 def macvlan(**keys: object) -> Config:
     return {"cniVersion": "1.0.0", "name": "net", "type": "macvlan", "master": UPLINK, **keys}
+
+
+def tap(**keys: object) -> Config:
+    return {"cniVersion": "1.0.0", "name": "net", "type": "tap", **keys}
+
+
+def vlan(**keys: object) -> Config:
+    return {"cniVersion": "1.0.0", "name": "net", "type": "vlan", "master": UPLINK, "vlanId": 100, **keys}
+
+
+def ipvlan(**keys: object) -> Config:
+    return {"cniVersion": "1.0.0", "name": "net", "type": "ipvlan", "master": UPLINK, **keys}
 
 
 def tuning(**keys: object) -> Config:
@@ -170,6 +186,13 @@ NETWORK = {
     "an IPAM that gives nothing": Case(bridge(ipam={"type": "static"})),
     "an IPAM that fails": Case(bridge(ipam=host_local([{"subnet": "10.1.2.1/24"}]))),
     "a gateway where there is no room": Case(bridge(isGateway=True, ipam=static("10.1.2.3/32"))),
+    "a ptp without IPAM": Case(ptp()),
+    "a ptp whose IPAM fails": Case(ptp(ipam=host_local([{"subnet": "10.1.2.1/24"}]))),
+    "a ptp to nowhere": Case(ptp(ipam=static("10.1.2.3/24"))),
+    "a ptp with an address of no network": Case(ptp(ipam=static("10.1.2.3/32", gateway="10.1.2.1"))),
+    "a ptp in an interface that is there": Case(ptp(ipam=host_local(V4)), before=take_name),
+    "an mtu that no ptp has": Case(ptp(mtu=100000, ipam=host_local(V4))),
+    "a backend that no ptp has": Case(ptp(ipMasq=True, ipMasqBackend="tables", ipam=host_local(V4))),
     "no master": Case(macvlan(master="nonexistent", ipam=host_local(V4))),
     "no default route to take the master from": Case(macvlan(master="", ipam=host_local(V4))),
     "a mode that is none": Case(macvlan(mode="loud", ipam=host_local(V4))),
@@ -270,6 +293,26 @@ HOST_DEVICE = {
     "no device any more": Case(host_device(), verb="DEL"),
     "CHECK of a device without prevResult": Case(host_device(device="dev0"), verb="CHECK"),
 }
+LINKS = {
+    "a TAP device that is there": Case(tap(ipam=host_local(V4)), before=take_name),
+    "a TAP device in a version that cannot tell it": Case(tap(cniVersion="0.2.0")),
+    "a TAP device whose IPAM fails": Case(tap(ipam=host_local([{"subnet": "10.1.2.1/24"}]))),
+    "a TAP device whose IPAM gives nothing": Case(tap(ipam={"type": "static"})),
+    "a TAP device on a bridge that is not there": Case(tap(bridge="br0", ipam=host_local(V4))),
+    "a TAP device with an mtu that none has": Case(tap(mtu=100000, ipam=host_local(V4))),
+    "a TAP device with a label that nobody knows": Case(tap(selinuxContext="label", ipam=host_local(V4))),
+    "a VLAN without master": Case(vlan(master="", ipam=host_local(V4))),
+    "a VLAN of a master that is not there": Case(vlan(master="nonexistent", ipam=host_local(V4))),
+    "a VLAN of a number that none has": Case(vlan(vlanId=4095, ipam=host_local(V4))),
+    "a VLAN with an mtu above the master's": Case(vlan(mtu=9000, ipam=host_local(V4))),
+    "an ipvlan of a mode that none has": Case(ipvlan(mode="l4", ipam=host_local(V4))),
+    "an ipvlan on a master that is not there": Case(ipvlan(master="nonexistent", ipam=host_local(V4))),
+    "an ipvlan after a plugin with two interfaces": Case(
+        ipvlan(master="", prevResult={"cniVersion": "1.0.0", "interfaces": [{"name": "a"}, {"name": "b"}]})
+    ),
+    "a VLAN to delete whose master is gone": Case(vlan(master="nonexistent", ipam=host_local(V4)), verb="DEL"),
+    "an ipvlan to delete without any master": Case(ipvlan(master="", ipam=host_local(V4)), verb="DEL"),
+}
 DELETING = {
     "nothing was added": Case(bridge(ipam=host_local(V4)), verb="DEL"),
     "no namespace any more": Case(
@@ -289,7 +332,7 @@ DELETING = {
     "the ranges are wrong": Case(alone(host_local([{"subnet": "10.1.2.1/24"}])), verb="DEL"),
     "a prevResult that is damaged": Case({**bridge(), "prevResult": {"cniVersion": "1.0.0", "ips": 5}}, verb="DEL"),
 }
-CASES = {**ENVIRONMENT, **DOCUMENT, **NETWORK, **ADDRESSES, **TUNING, **DELETING, **HOST_DEVICE}
+CASES = {**ENVIRONMENT, **DOCUMENT, **NETWORK, **ADDRESSES, **TUNING, **LINKS, **DELETING, **HOST_DEVICE}
 
 
 @pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES)
