@@ -1,0 +1,453 @@
+"""portmap: what a configuration may say, what ADD, DEL, CHECK, STATUS and GC make of it, as nft shows it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.plugins.portmapped import chains, garbage, given, held, mapping, portmap, ruleset
+from tests.plugins.runtime import VERSIONS, WITH_CHECK
+
+if TYPE_CHECKING:
+    from tests.node import Pod
+    from tests.plugins.conftest import MakePod
+    from tests.plugins.runtime import Runtime
+
+CHAIN = "blue-pod1-eth0-286146fa"
+WEB = mapping(8080)
+DUAL = given("10.1.2.5/24", "2001:db8:1::5/64")
+
+LAID_OUT = """\
+chain hostports {
+meta l4proto . th dport . ip daddr vmap @one4
+meta nfproto ipv4 meta l4proto . th dport vmap @any4
+meta l4proto . th dport . ip6 daddr vmap @one6
+meta nfproto ipv6 meta l4proto . th dport vmap @any6
+}
+chain prerouting {
+type nat hook prerouting priority dstnat; policy accept;
+fib daddr type local jump hostports
+}
+chain output {
+type nat hook output priority -100; policy accept;
+fib daddr type local jump hostports
+}
+chain postrouting {
+type nat hook postrouting priority srcnat; policy accept;
+meta mark & 0x00002000 == 0x00002000 ct status & dnat == dnat masquerade comment "bit 13"
+}
+chain guard {
+type filter hook prerouting priority raw; policy accept;
+iif != "lo" ip daddr 127.0.0.0/8 drop
+iif != "lo" ip saddr 127.0.0.0/8 drop
+}
+"""
+
+
+def rules(node: Runtime, chain: str = CHAIN) -> list[str]:
+    """The rules of a chain as nft writes them."""
+    lines = node.shown.run(f"nft list chain inet multus_hostports {chain}").splitlines()
+    return [line.strip() for line in lines[3:-2]]
+
+
+def add(
+    node: Runtime, pod: Pod, *mappings: dict[str, Any], previous: dict[str, Any] | None = None, **more: Any
+) -> None:
+    node.ask("ADD", portmap(*mappings, **more), pod, previous or given()).succeeded()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_result_is_passed_on_in_every_version(version: str, node: Runtime, pod: Pod) -> None:
+    previous: dict[str, Any] = {"cniVersion": version, "ips": [{"address": "10.1.2.5/24"}], "x-else": "kept"}
+    if version in VERSIONS[:2]:
+        previous = {"cniVersion": version, "ip4": {"ip": "10.1.2.5/24"}, "dns": {}}
+    if "0.3" in version or version == "0.4.0":
+        previous = {**previous, "ips": [{"address": "10.1.2.5/24", "version": "4"}], "dns": {}}
+    config = portmap(WEB, version=version)
+    assert node.ask("ADD", config, pod, previous).succeeded().document == previous
+    assert held(node) == [f"tcp . 8080 -> {CHAIN}"]
+    if version in WITH_CHECK:
+        node.check(config, pod, previous)
+    node.delete(config, pod)
+    assert held(node) == []
+
+
+def test_the_table_reads_well(node: Runtime, pod: Pod) -> None:
+    add(node, pod, WEB, mapping(53, "UDP", "127.0.0.1", to=5353), previous=DUAL)
+    text = "".join(f"{line.strip()}\n" for line in ruleset(node).splitlines())
+    assert LAID_OUT in text.replace("}\n\n", "}\n")
+    assert held(node) == [f"tcp . 8080 -> {CHAIN}", f"tcp . 8080 -> {CHAIN}", f"udp . 53 . 127.0.0.1 -> {CHAIN}"]
+    assert 'comment "multus:blue:pod1:eth0"' in text
+    assert rules(node) == [
+        'ip saddr 10.1.2.0/24 meta mark set meta mark | 0x00002000 comment "bit 13 from 10.1.2.0/24"',
+        'ip saddr 127.0.0.0/8 meta mark set meta mark | 0x00002000 comment "bit 13 from 127.0.0.0/8"',
+        'ip6 saddr 2001:db8:1::/64 meta mark set meta mark | 0x00002000 comment "bit 13 from 2001:db8:1::/64"',
+        'udp dport 53 ip daddr 127.0.0.1 dnat ip to 10.1.2.5:5353 comment "udp 127.0.0.1:53 -> 10.1.2.5:5353"',
+        'meta nfproto ipv4 tcp dport 8080 dnat ip to 10.1.2.5:80 comment "tcp 0.0.0.0:8080 -> 10.1.2.5:80"',
+        'meta nfproto ipv6 tcp dport 8080 dnat ip6 to [2001:db8:1::5]:80 comment "tcp [::]:8080 -> [2001:db8:1::5]:80"',
+    ]
+
+
+def test_without_mappings_nothing_is_done(node: Runtime, pod: Pod) -> None:
+    config = portmap()
+    assert node.ask("ADD", config, pod, given()).succeeded().document["ips"] == given()["ips"]
+    del config["runtimeConfig"]
+    node.ask("ADD", config, pod, given()).succeeded()
+    node.check(config, pod, given())
+    node.delete(config, pod)
+    assert ruleset(node) == ""
+
+
+def test_it_must_follow_another_plugin(node: Runtime, pod: Pod) -> None:
+    for config in (portmap(), portmap(WEB)):
+        assert node.ask("ADD", config, pod).failed(7).startswith("prevResult: ")
+    assert ruleset(node) == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "where"),
+    [
+        ({"backend": "ipchains"}, 7, "backend: "),
+        ({"snat": "yes"}, 6, "snat "),
+        ({"masqAll": 1}, 6, "masqAll "),
+        ({"markMasqBit": 32}, 7, "markMasqBit: "),
+        ({"markMasqBit": -1}, 7, "markMasqBit: "),
+        ({"externalSetMarkChain": "KUBE-MARK-MASQ", "markMasqBit": 13}, 7, "externalSetMarkChain: "),
+        ({"externalSetMarkChain": "KUBE-MARK-MASQ", "backend": "nftables"}, 7, "externalSetMarkChain: "),
+        ({"conditionsV4": "ip saddr 10.0.0.1"}, 6, "conditionsV4 "),
+        ({"conditionsV4": ["ip", "saddr", "ten"]}, 7, "conditionsV4: "),
+        ({"backend": "iptables", "conditionsV4": ["a"], "conditionsV6": ["b"]}, 7, "conditionsV4 conditionsV6: "),
+        ({"backend": "nftables", "conditionsV4": ["-s"], "conditionsV6": ["!"]}, 7, "conditionsV4 conditionsV6: "),
+        ({"runtimeConfig": {"portMappings": {}}}, 6, "runtimeConfig.portMappings "),
+        ({"runtimeConfig": {"portMappings": ["8080:80"]}}, 6, "runtimeConfig.portMappings[0] "),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_told_with_its_path_before_anything_happens(
+    wrong: dict[str, Any], code: int, where: str, node: Runtime, pod: Pod
+) -> None:
+    """The reference's options for the other backend are refused as it refuses them, all of them named."""
+    config = {**portmap(WEB), **wrong}
+    for verb in ("ADD", "CHECK"):
+        assert node.ask(verb, config, pod, given()).failed(code).startswith(where)
+    assert node.ask("STATUS", config).failed(code).startswith(where)
+    assert ruleset(node) == ""
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code", "where"),
+    [
+        ({"hostPort": 0}, 7, "hostPort: "),
+        ({"hostPort": 65536}, 7, "hostPort: "),
+        ({"hostPort": None}, 7, "hostPort: it is missing"),
+        ({"hostPort": "8080"}, 6, "hostPort "),
+        ({"containerPort": 0}, 7, "containerPort: "),
+        ({"containerPort": 70000}, 7, "containerPort: "),
+        ({"containerPort": None}, 7, "containerPort: it is missing"),
+        ({"protocol": "icmp"}, 7, "protocol: "),
+        ({"protocol": 6}, 6, "protocol "),
+        ({"hostIP": "ten"}, 7, "hostIP: "),
+        ({"hostIP": "10.0.0.0/8"}, 7, "hostIP: "),
+        ({"hostIP": "}; flush ruleset"}, 7, "hostIP: "),
+    ],
+    ids=str,
+)
+def test_a_mapping_that_cannot_be_is_told_before_anything_happens(
+    wrong: dict[str, Any], code: int, where: str, node: Runtime, pod: Pod
+) -> None:
+    """BUG of the reference: ports beyond 65535, protocols and addresses meet the kernel, or nft's own syntax."""
+    config = portmap(WEB, {**mapping(8081), **wrong})
+    message = node.ask("ADD", config, pod, given()).failed(code)
+    assert message.startswith(f"runtimeConfig.portMappings[1].{where}")
+    assert ruleset(node) == ""
+
+
+def test_what_nftables_cannot_do_names_what_can(node: Runtime, pod: Pod) -> None:
+    message = node.ask("ADD", portmap(WEB, externalSetMarkChain="KUBE-MARK-MASQ"), pod, given()).failed(2)
+    assert "markMasqBit" in message
+    assert "14" in message
+    add(node, pod, WEB, externalSetMarkChain="KUBE-MARK-MASQ", snat=False)
+
+
+@pytest.mark.parametrize("backend", ["iptables", "nftables", ""])
+def test_either_backend_is_ours(backend: str, node: Runtime, pod: Pod) -> None:
+    add(node, pod, WEB, backend=backend)
+    assert held(node) == [f"tcp . 8080 -> {CHAIN}"]
+    assert "CNI" not in node.shown.run("iptables-save -t nat")
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "TCP", "udp", "Udp", "sctp", "SCTP", ""])
+def test_protocols_are_read_in_any_case(protocol: str, node: Runtime, pod: Pod) -> None:
+    add(node, pod, mapping(8080, protocol))
+    assert held(node) == [f"{protocol.lower() or 'tcp'} . 8080 -> {CHAIN}"]
+    assert f"{protocol.lower() or 'tcp'} dport 8080" in rules(node)[-1]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "families"),
+    [(("10.1.2.5/24",), "4"), (("2001:db8:1::5/64",), "6"), (("10.1.2.5/24", "2001:db8:1::5/64"), "46")],
+    ids=["IPv4", "IPv6", "both"],
+)
+@pytest.mark.parametrize(
+    ("address", "meant"),
+    [("", "46"), ("0.0.0.0", "4"), ("::", "6"), ("192.0.2.7", "4"), ("2001:db8::7", "6"), ("::ffff:192.0.2.7", "4")],
+)
+def test_a_host_ip_speaks_for_its_family(
+    address: str, meant: str, addresses: tuple[str, ...], families: str, node: Runtime, pod: Pod
+) -> None:
+    config = portmap(mapping(8080, "tcp", address))
+    expected = set(meant) & set(families)
+    if not expected:
+        message = node.ask("ADD", config, pod, given(*addresses)).failed(7)
+        assert message.startswith("runtimeConfig.portMappings[0].hostIP: ")
+        assert ruleset(node) == ""
+        return
+    node.ask("ADD", config, pod, given(*addresses)).succeeded()
+    leading = [rule for rule in rules(node) if "dnat" in rule]
+    assert {"6" if "dnat ip6" in rule else "4" for rule in leading} == expected
+    assert any("daddr" in rule for rule in leading) == (address in ("192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"))
+
+
+def test_an_address_of_the_other_family_is_passed_over_where_the_port_is_served_anyway(node: Runtime, pod: Pod) -> None:
+    """Runtimes publish at 0.0.0.0 and at ::, whatever the pod has."""
+    add(node, pod, mapping(8080, address="0.0.0.0"), mapping(8080, address="::"))
+    assert held(node) == [f"tcp . 8080 -> {CHAIN}"]
+    config = portmap(mapping(8080, address="0.0.0.0"), mapping(8081, address="::"))
+    assert "[1].hostIP" in node.ask("ADD", config, pod, given()).failed(7)
+
+
+def test_a_pod_without_addresses_cannot_be_led_to(node: Runtime, pod: Pod) -> None:
+    bare = {"cniVersion": "1.1.0", "interfaces": [{"name": "eth0", "sandbox": "/x"}]}
+    assert "no address" in node.ask("ADD", portmap(WEB), pod, bare).failed(7)
+    assert ruleset(node) == ""
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        [mapping(8080), mapping(8080, to=81)],
+        [mapping(8080, "tcp"), mapping(8080, "TCP")],
+        [mapping(8080), mapping(8080, address="0.0.0.0")],
+        [mapping(8080, address="192.0.2.1"), mapping(8080, address="::ffff:192.0.2.1")],
+    ],
+)
+def test_the_same_port_twice_is_refused(twice: list[dict[str, Any]], node: Runtime, pod: Pod) -> None:
+    message = node.ask("ADD", portmap(mapping(1), *twice), pod, given()).failed(7)
+    assert message.startswith("runtimeConfig.portMappings[2]: ")
+    assert "runtimeConfig.portMappings[1]" in message
+    assert ruleset(node) == ""
+
+
+def test_the_containers_own_addresses_are_taken(node: Runtime, pod: Pod) -> None:
+    interfaces = [{"name": "eth0"}, {"name": "net1", "sandbox": "/x"}, {"name": "eth0", "sandbox": "/x"}]
+    addresses = [("10.0.0.1/24", 0), ("10.0.0.2/24", 1), ("10.0.0.3/24", 2), ("10.0.0.4/24", 2), ("fd00::5/64", None)]
+    ips = [{"address": ip, **({"interface": at} if at is not None else {})} for ip, at in addresses]
+    previous = {"cniVersion": "1.1.0", "interfaces": interfaces, "ips": ips}
+    add(node, pod, WEB, previous=previous)
+    assert {rule.partition("dnat ")[2].split()[2] for rule in rules(node) if "dnat" in rule} == {
+        "10.0.0.3:80",
+        "[fd00::5]:80",
+    }
+
+
+def test_without_snat_nothing_is_marked(node: Runtime, pod: Pod) -> None:
+    add(node, pod, WEB, snat=False)
+    assert len(rules(node)) == 1
+    assert "masquerade" not in ruleset(node)
+
+
+def test_with_masqall_everything_is_marked(node: Runtime, pod: Pod) -> None:
+    add(node, pod, WEB, masqAll=True)
+    assert rules(node)[0] == 'meta nfproto ipv4 meta mark set meta mark | 0x00002000 comment "bit 13"'
+
+
+def test_a_bit_that_several_use_has_one_rule(node: Runtime, make_pod: MakePod) -> None:
+    for number, bit in enumerate((13, 13, 0, 31, 31)):
+        add(node, make_pod(f"pod{number}"), mapping(8000 + number), markMasqBit=bit)
+    listed = node.shown.run("nft list chain inet multus_hostports postrouting")
+    assert [line.rpartition("bit ")[2].strip('"') for line in listed.splitlines() if "masquerade" in line] == [
+        "13",
+        "0",
+        "31",
+    ]
+
+
+@pytest.mark.parametrize("bare", [True, False], ids=["knowing nothing", "knowing all"])
+def test_a_delete_twice_leaves_the_table_and_nothing_in_it(bare: bool, node: Runtime, pod: Pod) -> None:
+    """BUG of the reference: a DEL without runtimeConfig leaves everything."""
+    node.delete(portmap(), pod)
+    assert ruleset(node) == ""
+    config = portmap(WEB, mapping(53, "udp", "127.0.0.1"))
+    add(node, pod, WEB, mapping(53, "udp", "127.0.0.1"), previous=DUAL)
+    if bare:
+        del config["runtimeConfig"]
+        for _ in range(2):
+            node.delete(config, pod, None, CNI_NETNS="", CNI_ARGS="")
+    else:
+        for _ in range(2):
+            node.delete(config, pod, DUAL)
+    assert (held(node), chains(node)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"backend": "ipchains"},
+        {"markMasqBit": 99},
+        {"conditionsV4": ["?"]},
+        {"runtimeConfig": {"portMappings": [{}]}},
+        {"prevResult": {"ips": "none"}},
+    ],
+    ids=str,
+)
+def test_a_delete_does_not_read_what_it_does_not_need(nonsense: dict[str, Any], node: Runtime, pod: Pod) -> None:
+    add(node, pod, WEB)
+    node.delete({**portmap(), **nonsense}, pod)
+    assert (held(node), chains(node)) == ([], [])
+
+
+def test_a_delete_leaves_the_containers_other_networks_alone(node: Runtime, pod: Pod) -> None:
+    """BUG of the reference: its nftables backend deletes all rules of the container, of every network."""
+    add(node, pod, WEB)
+    add(node, pod, mapping(8081), name="red")
+    node.ask("ADD", portmap(mapping(8082)), pod, given(), CNI_IFNAME="net1")
+    node.delete(portmap(), pod)
+    assert [key.split(" -> ")[0] for key in held(node)] == ["tcp . 8081"]
+    node.delete(portmap(name="red"), pod)
+    assert held(node) == []
+
+
+def test_two_interfaces_of_a_network_have_ports_of_their_own(node: Runtime, pod: Pod) -> None:
+    """BUG of the reference: the interface is no part of its chains' names."""
+    of_net1 = {**given("10.1.2.6/24"), "interfaces": [{"name": "net1", "sandbox": "/somewhere"}]}
+    add(node, pod, WEB)
+    node.ask("ADD", portmap(mapping(8081)), pod, of_net1, CNI_IFNAME="net1").succeeded()
+    node.delete(portmap(), pod)
+    assert [key.split(" -> ")[0] for key in held(node)] == ["tcp . 8081"]
+    node.check(portmap(mapping(8081)), pod, of_net1, CNI_IFNAME="net1")
+
+
+def test_an_add_again_replaces_what_a_killed_one_left(node: Runtime, pod: Pod) -> None:
+    """BUG of the reference: its nftables backend adds the rules twice, its iptables one keeps the old ones."""
+    add(node, pod, WEB, mapping(8081), mapping(8082, address="192.0.2.1"))
+    add(node, pod, WEB, mapping(8083), previous=given("10.1.2.9/24"), markMasqBit=4)
+    assert held(node) == [f"tcp . 8080 -> {CHAIN}", f"tcp . 8083 -> {CHAIN}"]
+    assert {rule.partition("dnat ip to ")[2].split()[0] for rule in rules(node) if "dnat" in rule} == {"10.1.2.9:80"}
+    assert len(rules(node)) == 4
+
+
+def test_what_somebody_emptied_by_hand_can_be_added_and_deleted(node: Runtime, pod: Pod, make_pod: MakePod) -> None:
+    add(node, pod, WEB)
+    node.shown.run(f"nft flush chain inet multus_hostports {CHAIN}")
+    add(node, pod, mapping(8081))
+    assert held(node) == [f"tcp . 8081 -> {CHAIN}"]
+    node.shown.run(f"nft flush chain inet multus_hostports {CHAIN}")
+    node.delete(portmap(), pod)
+    assert (held(node), chains(node)) == ([], [])
+    add(node, pod, WEB)
+    node.shown.run("nft delete table inet multus_hostports")
+    node.delete(portmap(), pod)
+    add(node, make_pod("next"), WEB)
+
+
+def test_an_element_that_somebody_else_has_now_is_left_to_him(node: Runtime, pod: Pod, make_pod: MakePod) -> None:
+    add(node, pod, WEB, mapping(8081))
+    node.shown.run("nft 'delete element inet multus_hostports any4 { tcp . 8080 }'")
+    add(node, make_pod("next"), WEB)
+    node.delete(portmap(), pod)
+    assert [key.split(" -> ")[0] for key in held(node)] == ["tcp . 8080"]
+
+
+def test_a_failing_add_leaves_what_was_there(node: Runtime, pod: Pod, make_pod: MakePod) -> None:
+    add(node, make_pod("other"), mapping(8081))
+    before = ruleset(node)
+    node.ask("ADD", portmap(WEB, mapping(8081), mapping(8082)), pod, given()).failed(11)
+    assert ruleset(node) == before
+
+
+CHANGES = {
+    f"nft flush chain inet multus_hostports {CHAIN}": CHAIN,
+    "nft 'delete element inet multus_hostports any4 { tcp . 8080 }'": "tcp 0.0.0.0:8080 of the node leads nowhere",
+    "nft delete table inet multus_hostports": "leads nowhere",
+    "nft flush chain inet multus_hostports hostports": "chain hostports",
+    "nft flush chain inet multus_hostports guard": "chain guard",
+    "nft flush chain inet multus_hostports output": "chain output",
+    "nft flush chain inet multus_hostports postrouting": "bit 13",
+    "echo 0 > /proc/sys/net/ipv4/conf/up0/route_localnet": "route_localnet of up0",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_check_sees_what_somebody_changed(change: str, node: Runtime, pod: Pod) -> None:
+    """The reference looks at its chain, and at rules' numbers, and makes the chains that it does not find."""
+    node.shown.run("ip addr add 10.1.2.1/24 dev up0")
+    config = portmap(WEB)
+    assert "leads nowhere" in node.difference(config, pod, given())
+    assert ruleset(node) == ""
+    add(node, pod, WEB)
+    node.check(config, pod, given())
+    node.shown.run(change)
+    shown = ruleset(node)
+    assert CHANGES[change] in node.difference(config, pod, given())
+    assert ruleset(node) == shown
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"snat": False},
+        {"markMasqBit": 3},
+        {"masqAll": True},
+        {"conditionsV4": ["ip", "saddr", "10.0.0.1"]},
+        {"runtimeConfig": {"portMappings": [mapping(8080, to=81)]}},
+        {"runtimeConfig": {"portMappings": [mapping(8081)]}},
+    ],
+    ids=str,
+)
+def test_a_check_sees_what_is_not_as_configured(other: dict[str, Any], node: Runtime, pod: Pod) -> None:
+    add(node, pod, WEB)
+    assert node.difference({**portmap(WEB), **other}, pod, given())
+    node.delete(portmap(WEB), pod)
+    assert node.difference(portmap(WEB), pod, given())
+
+
+def test_a_check_names_who_has_the_port(node: Runtime, pod: Pod, make_pod: MakePod) -> None:
+    add(node, make_pod("other"), WEB)
+    assert "eth0 of container other in network blue" in node.difference(portmap(WEB), pod, given())
+
+
+def test_a_check_needs_prevresult(node: Runtime, pod: Pod) -> None:
+    assert node.ask("CHECK", portmap(WEB), pod).failed(7).startswith("prevResult: ")
+
+
+def test_status_asks_the_kernel_and_changes_nothing(node: Runtime, pod: Pod) -> None:
+    node.ask("STATUS", portmap()).succeeded()
+    assert node.shown.run("nft list ruleset") == ""
+    add(node, pod, WEB)
+    node.ask("STATUS", portmap()).succeeded()
+    assert held(node) == [f"tcp . 8080 -> {CHAIN}"]
+
+
+def test_garbage_goes_and_what_is_valid_stays(node: Runtime, make_pod: MakePod) -> None:
+    for number, name in enumerate(("kept", "lost", "gone")):
+        add(node, make_pod(name), mapping(8000 + number), mapping(8000 + number, "udp", "127.0.0.1"))
+    add(node, make_pod("elsewhere"), mapping(9000), name="red")
+    add(node, make_pod("similar"), mapping(9001), name="blue2")
+    assert node.ask("GC", garbage(portmap(), "kept")).succeeded().stdout == b""
+    assert sorted(key.split(" -> ")[0] for key in held(node)) == [
+        "tcp . 8000",
+        "tcp . 9000",
+        "tcp . 9001",
+        "udp . 8000 . 127.0.0.1",
+    ]
+    assert len(chains(node)) == 3
+    node.ask("GC", garbage(portmap())).succeeded()
+    node.ask("GC", garbage(portmap())).succeeded()
+    assert [key.split(" -> ")[0] for key in held(node)] == ["tcp . 9000", "tcp . 9001"]
+
+
+def test_garbage_collection_needs_the_list_and_no_table(node: Runtime, pod: Pod) -> None:
+    assert "cni.dev/valid-attachments" in node.ask("GC", portmap()).failed(7)
+    node.ask("GC", garbage(portmap())).succeeded()
+    assert ruleset(node) == ""
