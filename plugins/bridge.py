@@ -10,13 +10,13 @@ from cni_multus.linux.hostports import await_running, remove_pair
 from cni_multus.linux.links import find_link, link, random_mac
 from cni_multus.linux.netns import Namespace
 from cni_multus.marks import requested_mac
-from cni_multus.nodeports import collect_ports, remove_stranded_ports
 from cni_multus.plugin import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cni_multus.bridging.ports import Guard
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import IpConfig, Result
     from cni_multus.linux.links import Link
@@ -100,7 +100,6 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         ipam: Result,
         undo: Undo,
     ) -> Attached:
-        from cni_multus.bridging import spoofing
         from cni_multus.bridging.gateways import place_gateways, plan_gateways
         from cni_multus.bridging.ports import add_port
         from cni_multus.linux.sharedbridge import ensure_bridge, turn
@@ -124,9 +123,7 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
                 )
                 extra = [holder] if holder.index != bridge.index else []
             mac = config.mac or random_mac()
-            port, bridge = add_port(
-                request, config.port, host, container, bridge, mac, undo, spoofing.guard if config.check_mac else None
-            )
+            port, bridge = add_port(request, config.port, host, container, bridge, mac, undo, _guard(config))
         if config.masquerade and ipam.ips:
             masquerade.add(host, request.attachment, [ip.address for ip in ipam.ips], config.masquerade, undo)
         peer = link(container, request.ifname)
@@ -183,6 +180,8 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
             remove_pair(host, container, link)
 
     def remove_stranded(self, request: Request, host: Namespace) -> None:
+        from cni_multus.nodeports import remove_stranded_ports
+
         remove_stranded_ports(request, host, of_bridge=True)
 
     def clear(self, request: Request) -> None:
@@ -205,6 +204,7 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
     def collect_garbage(self, request: Request) -> None:
         from cni_multus.bridging.spoofing import collect
         from cni_multus.linux.vlangateways import remove_unused
+        from cni_multus.nodeports import collect_ports
 
         valid = request.valid_attachments()
         steps: list[Callable[[Namespace], None]] = [
@@ -216,6 +216,14 @@ class Bridge(InterfacePlugin["BridgeConfig"]):
         _each(steps)
         # Last, and only then: an address must outlive its link.
         super().collect_garbage(request)
+
+
+def _guard(config: BridgeConfig) -> Guard | None:
+    if not config.check_mac:
+        return None
+    from cni_multus.bridging.spoofing import guard
+
+    return guard
 
 
 def _own_ips(request: Request) -> list[IpConfig]:

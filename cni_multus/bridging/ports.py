@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cni_multus.linux.netns import Namespace
     from cni_multus.undo import Undo
 
+    Guard = Callable[[Namespace, Attachment, Link, str, Undo], None]
+
 
 class PortSettings:
     """What a configuration asks for a port; `mtu` 0 means the kernel's own."""
@@ -65,7 +67,7 @@ def add_port(
     bridge: Link,
     mac: str,
     undo: Undo,
-    guard: Callable[[Namespace, Attachment, Link, str, Undo], None] | None,
+    guard: Guard | None,
 ) -> tuple[Link, Link]:
     """Make the pair; returns its port, and the bridge as it is with it, its MAC unchanged.
 

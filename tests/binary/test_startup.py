@@ -55,9 +55,7 @@ BRIDGE = {
     "cni_multus.delegate",
     "cni_multus.linux",
     "cni_multus.linux.addresses",
-    "cni_multus.linux.bridges",
     "cni_multus.linux.codec",
-    "cni_multus.linux.exclusion",
     "cni_multus.linux.hostports",
     "cni_multus.linux.linkinfo",
     "cni_multus.linux.links",
@@ -65,9 +63,8 @@ BRIDGE = {
     "cni_multus.linux.neighbours",
     "cni_multus.linux.netlink",
     "cni_multus.linux.netns",
-    "cni_multus.linux.sharedbridge",
-    "cni_multus.linux.sysctl",
     "cni_multus.marks",
+    "cni_multus.masquerade",
     "cni_multus.plugin",
     "cni_multus.state",
     "cni_multus.state.addressindex",
@@ -85,6 +82,20 @@ BRIDGE = {
     "plugins.bridge",
 }
 
+# What a port is made of, and compared with.
+PORT = {
+    "cni_multus.bridging",
+    "cni_multus.bridging.gateways",
+    "cni_multus.bridging.ports",
+    "cni_multus.bridging.vlans",
+    "cni_multus.linux.bridges",
+    "cni_multus.linux.bridgevlans",
+    "cni_multus.linux.exclusion",
+    "cni_multus.linux.forwarding",
+    "cni_multus.linux.sharedbridge",
+    "cni_multus.linux.sysctl",
+}
+
 RANGES = {"ipam.host_local.config", "ipam.host_local.ranges"}
 ROUTES = {"cni_multus.linux.routeinfo", "cni_multus.linux.routes"}
 
@@ -93,11 +104,12 @@ FOR_ADD = {
     "cni_multus.linux.announce",
     "cni_multus.linux.interfaces",
     "ipam.host_local.allocation",
+    *PORT,
     *RANGES,
     *ROUTES,
 }
 
-FOR_CHECK = {"cni_multus.differences", *RANGES, *ROUTES}
+FOR_CHECK = {"cni_multus.differences", *PORT, *RANGES, *ROUTES}
 
 META = {
     "cni_multus.multus",
@@ -112,7 +124,12 @@ META = {
     "plugins.macvlan",
 }
 
-META_ADD = {"cni_multus.multus.attach", "cni_multus.multus.status"}
+META_ADD = {
+    "cni_multus.linux.linkdata",
+    "cni_multus.masters",
+    "cni_multus.multus.attach",
+    "cni_multus.multus.status",
+}
 
 
 @dataclass

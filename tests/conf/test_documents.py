@@ -23,13 +23,14 @@ DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("conf/**/*.md"))
 SOURCES = [
     *ROOT.glob("plugins/*.py"),
     *ROOT.glob("ipam/**/*.py"),
+    *ROOT.glob("cni_multus/bridging/*.py"),
     ROOT / "cni_multus" / "multus" / "settings.py",
     ROOT / "cni_multus" / "multus" / "named.py",
     ROOT / "cni_multus" / "network.py",
     ROOT / "cni_multus" / "masters.py",
     ROOT / "cni_multus" / "nodedevices.py",
 ]
-KEY = re.compile(r'(?:config|ipam|section|options)\.\w+\(\s*"(\w+)"')
+KEY = re.compile(r'(?:config|entry|ipam|section|options)\.\w+\(\s*"(\w+)"')
 
 # Read from a result, or names of sections of other keys.
 NOT_KEYS = {"type"}

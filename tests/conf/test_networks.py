@@ -35,8 +35,8 @@ ELSEWHERE = {"host-device/allocated"}
 
 EXAMPLES = {name_of(path): path for path in sorted(CONF.glob("*/*.conflist")) if name_of(path) not in ELSEWHERE}
 
-OF_ANOTHER_KERNEL = {"dummy", "ipvlan", "vlan"}
-"""Folders of kinds of links that the machine's own may lack: their examples run in the virtual machine."""
+OF_ANOTHER_KERNEL = {"dummy", "ipvlan", "vlan", "bridge/vlan", "bridge/trunk"}
+"""What the machine's own may lack, as folders or examples: they run in the virtual machine."""
 
 TUNED = {
     "core/somaxconn": "1024",
@@ -63,6 +63,21 @@ SHOWN: Expected = {
     ),
     "bridge/fixed-mac": lambda pod, node, result: (
         pod.link("eth0")["address"] == "02:00:00:00:00:07" and node.link("br-mac")["promiscuity"] > 0
+    ),
+    "bridge/vlan": lambda pod, node, result: (
+        pod.addresses("eth0") == {"10.244.100.2/24"}
+        and node.addresses("br-vlans.100") == {"10.244.100.1/24"}
+        and result["interfaces"][3]["name"] == "br-vlans.100"
+        and "1 received" in pod.run("ping -c1 -W9 10.244.100.1")
+    ),
+    "bridge/trunk": lambda pod, node, result: (
+        node.link("br-vlans")["linkinfo"]["info_data"]["vlan_filtering"] == 1
+        and "200-299" in node.run(f"bridge -compressvlans vlan show dev {result['interfaces'][1]['name']}")
+    ),
+    "bridge/untrusted": lambda pod, node, result: (
+        result["interfaces"][2]["mac"] in node.run("nft list table bridge multus_macspoof")
+        and "10.244.5.2" in node.run("nft list table inet multus_masquerade")
+        and "1 received" in pod.run("ping -c1 -W9 10.244.5.1")
     ),
     "bridge/interface-down": lambda pod, node, result: not pod.is_up("eth0"),
     "ptp/routed": lambda pod, node, result: (
@@ -195,7 +210,10 @@ def test_every_example_has_its_expectation() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.vm if name.split("/")[0] in OF_ANOTHER_KERNEL else ()) for name in EXAMPLES],
+    [
+        pytest.param(name, marks=pytest.mark.vm if OF_ANOTHER_KERNEL & {name, name.split("/")[0]} else ())
+        for name in EXAMPLES
+    ],
 )
 def test_an_example_does_what_its_readme_says(node: Terminal, pod: str, inside: Shown, name: str) -> None:
     network, environment = installed(node, name), variables(name)
