@@ -11,6 +11,7 @@ import pytest
 from cni_multus.registry import MODULES
 from tests.differential.pair import Pair, Versions
 from tests.differential.side import Side
+from tests.differential.tally import TALLY
 from tools.build import PROGRAM
 from tools.reference import reference_plugins
 
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.conftest import MakeNamespace
+    from tests.differential.tally import Record
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    TALLY.add(report)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    lines = list(TALLY.lines())
+    if lines:
+        terminalreporter.section("ours and the Go plugins, side by side")
+        for line in lines:
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +51,9 @@ def ours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_pair(ours: Path, reference: Path, netns: MakeNamespace, tmp_path: Path) -> Iterator[Callable[[], Pair]]:
+def make_pair(
+    ours: Path, reference: Path, netns: MakeNamespace, tmp_path: Path, record_property: Record
+) -> Iterator[Callable[[], Pair]]:
     """Ours and the Go plugins, on a node each; every call gives other nodes."""
     made: list[Side] = []
     number = count()
@@ -47,7 +63,7 @@ def make_pair(ours: Path, reference: Path, netns: MakeNamespace, tmp_path: Path)
         root.mkdir()
         sides = [Side(name, plugins, netns, root) for name, plugins in (("ours", ours), ("theirs", reference))]
         made.extend(sides)
-        return Pair(*sides)
+        return Pair(*sides, record_property)
 
     yield make
     for side in made:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from tests.differential.compare import differences, normalised, random_macs
 from tests.differential.intended import unintended
+from tests.differential.tally import COMPARED, NEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tests.differential.compare import Difference
     from tests.differential.side import Answer, Config, Side
+    from tests.differential.tally import Record
 
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 WITH_INTERFACES = VERSIONS[2:]
@@ -27,9 +29,10 @@ AT_ONCE = 7  # comparisons; most of the time they wait for the kernel
 class Pair:
     """Both sides; what they are asked to do, they do at the same time."""
 
-    def __init__(self, ours: Side, theirs: Side) -> None:
+    def __init__(self, ours: Side, theirs: Side, record: Record) -> None:
         self.ours = ours
         self.theirs = theirs
+        self._record = record
 
     def both(self, work: Callable[[Side], Any]) -> tuple[Any, Any]:
         """What `work` returns for ours and for theirs."""
@@ -57,14 +60,25 @@ class Pair:
             assert answer.succeeded() == {}
         return found + self.settled(version, words, "after DEL", [{}, {}])
 
-    def settled(self, version: str, asked: str, when: str, results: list[Config]) -> list[str]:
-        """The differences that nobody meant, once the kernel has had its time."""
+    def settled(self, version: str, asked: str, when: str, results: list[Config], *, kind: str = "") -> list[str]:
+        """The differences that nobody meant, once the kernel has had its time; `kind` is the plugin it is about."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            found = unintended(self._differences(asked, when, results), version)
+            every = self._differences(asked, when, results)
+            found, needed = unintended(every, version)
             if not found or time.monotonic() > deadline:
+                self.note(asked, kind=kind, meant=len(every) - len(found), others=len(found))
+                for entry in needed:
+                    self._record(NEEDED, entry)
                 return [str(one) for one in found]
             time.sleep(0.05)
+
+    def note(self, asked: str, *, kind: str = "", meant: int = 0, others: int = 0) -> None:
+        """Tell the tally how one comparison came out; `asked` is JSON, a configuration or a list that begins with it."""
+        told = json.loads(asked)
+        config = told[0] if isinstance(told, list) else told
+        whatever_version = asked.replace(f'"cniVersion": "{config.get("cniVersion")}"', "")
+        self._record(COMPARED, [kind or config["type"], whatever_version, meant, others])
 
     def _differences(self, asked: str, when: str, results: list[Config]) -> list[Difference]:
         sides = (self.ours, self.theirs)

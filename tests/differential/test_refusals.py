@@ -351,6 +351,9 @@ def test_what_cannot_be_served(pair: Pair, name: str, case: Case) -> None:
         refuses(answer, mine=mine)
         expected = not mine and name in LEFT_BY_REFERENCE
         assert touched(side, before, patient=not expected) == expected, side.name
+    on_purpose = name in {*LEFT_BY_REFERENCE, *REFUSED_BY_OURS, *REFUSED_BY_REFERENCE}
+    kind = case.kind or (case.config["type"] if isinstance(case.config, dict) else "")
+    pair.note(json.dumps({"type": kind, "name": name}), meant=int(on_purpose))
 
 
 def reserved_and_shown(side: Side) -> dict[str, object]:

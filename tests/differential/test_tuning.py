@@ -100,14 +100,14 @@ def differences(chain: Chain, changes: dict[str, Any]) -> list[str]:
     words = json.dumps([chain.maker, changes, environment])
     chain.add(chain.maker)
     results = chain.add(config, **environment)
-    found = chain.pair.settled(version, words, "after ADD", results)
+    found = chain.pair.settled(version, words, "after ADD", results, kind="tuning")
     if version in WITH_PREVIOUS:
         chain.ask("CHECK", config, **environment)
         chain.ask("CHECK", chain.maker)
     chain.ask("DEL", config, **environment)
-    found += chain.pair.settled(version, words, "after ADD", [{}, {}])  # of the first plugin
+    found += chain.pair.settled(version, words, "after ADD", [{}, {}], kind="tuning")  # of the first plugin
     chain.ask("DEL", chain.maker)
-    return found + chain.pair.settled(version, words, "after DEL", [{}, {}])
+    return found + chain.pair.settled(version, words, "after DEL", [{}, {}], kind="tuning")
 
 
 @pytest.mark.parametrize(("first", "second"), [("go-", ""), ("", "go-")], ids=["by theirs", "by ours"])

@@ -44,7 +44,7 @@ class Host:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in filter(is_for_vm, items):
             item.add_marker(pytest.mark.timeout(0), append=False)  # waiting for the machine is no hang
-        items.sort(key=is_for_vm)
+        items.sort(key=turn)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
@@ -121,6 +121,11 @@ class Run:
         if reason := self.machine.why_not():
             return f"the virtual machine: {reason}"
         return f"nothing was heard for {SILENCE} s" if time.monotonic() > deadline else ""
+
+
+def turn(item: pytest.Item) -> int:
+    """When a test is due: tests for the virtual machine come late, and those that look back at all others last."""
+    return 2 if item.get_closest_marker("last") else int(is_for_vm(item))
 
 
 def is_for_vm(item: pytest.Item) -> bool:
