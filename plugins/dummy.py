@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cni_multus.cni.result import Interface, Result
 from cni_multus.linux.links import add_child_link, remove_link
-from cni_multus.marks import group_of
 from cni_multus.plugin import Attached, InterfacePlugin, require_ipam
 
 TYPE_CHECKING = False
@@ -26,6 +25,8 @@ class Dummy(InterfacePlugin[None]):
     def attach(
         self, request: Request, config: None, host: Namespace, container: Namespace, ipam: Result, undo: Undo
     ) -> Attached:
+        from cni_multus.marks import group_of
+
         group = group_of(request.sandbox)
         link = add_child_link(
             container, self.kind, b"", parent=0, name=request.ifname, namespace=container, group=group

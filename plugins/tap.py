@@ -7,8 +7,6 @@ import os
 from cni_multus.cni.errors import InvalidNetworkConfig, UnsupportedField
 from cni_multus.cni.result import Interface, Result
 from cni_multus.linux.links import change_link, find_link, link, remove_link
-from cni_multus.linux.taps import TYPE_TAP, add_tap
-from cni_multus.marks import group_of, requested_mac
 from cni_multus.plugin import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
@@ -30,6 +28,8 @@ class TapConfig:
     __slots__ = ("bridge", "context", "group", "mac", "mtu", "multi_queue", "owner")
 
     def __init__(self, request: Request) -> None:
+        from cni_multus.marks import requested_mac
+
         config = request.config
         self.multi_queue = config.flag("multiQueue")
         self.mtu = config.number("mtu", high=_LARGEST_MTU)
@@ -60,6 +60,9 @@ class Tap(InterfacePlugin["TapConfig"]):
     def attach(
         self, request: Request, config: TapConfig, host: Namespace, container: Namespace, ipam: Result, undo: Undo
     ) -> Attached:
+        from cni_multus.linux.taps import add_tap
+        from cni_multus.marks import group_of
+
         if config.context:
             _add_labelled(request, config, container)
         else:
@@ -103,6 +106,8 @@ def _bridge(config: TapConfig, container: Namespace) -> Link:
 
 
 def _differences(config: TapConfig, link: Link) -> list[str]:
+    from cni_multus.linux.taps import TYPE_TAP
+
     wrong = [] if link.data.get("type") == TYPE_TAP else ["it is a TUN device, not a TAP device"]
     for key, set_, wanted in (
         ("owner", link.data.get("owner"), config.owner),
