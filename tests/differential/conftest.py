@@ -63,7 +63,8 @@ def make_pair(
         root.mkdir()
         sides = [Side(name, plugins, netns, root) for name, plugins in (("ours", ours), ("theirs", reference))]
         made.extend(sides)
-        return Pair(*sides, record_property)
+        mine, other = sides
+        return Pair(mine, other, record_property)
 
     yield make
     for side in made:
