@@ -47,7 +47,9 @@ def tuning(whose: str, setting: str = "log_martians") -> dict[str, Any]:
 @pytest.mark.parametrize("first", [bridge, macvlan])
 def test_a_list_with_tuning_and_sbr(mixed: Side, first: Any, whose: str) -> None:
     ipam = host_local(V4, type=f"{whose}host-local", routes=[{"dst": "0.0.0.0/0"}])
-    asked = multus(chain(first(whose, ipam, isDefaultGateway=False, isGateway=True), tuning(whose), {"type": "sbr"}))
+    asked = multus(
+        chain(first(whose, ipam, isDefaultGateway=False, isGateway=True), tuning(whose), {"type": f"{whose}sbr"})
+    )
     result = ask(mixed, "ADD", asked).succeeded()
     assert result["ips"][0]["address"] == "10.1.2.2/24"
     pod = mixed.start(mixed.shown).result()["pod"]
