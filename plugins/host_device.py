@@ -131,10 +131,13 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
             super().check(request)
 
     def ready(self, request: Request, config: HostDeviceConfig, host: Namespace) -> None:
+        from cni_multus.nodedevices import refuse_unmovable
+
         try:
             for selector in config.selectors:
                 if not selector.userspace_driver():
-                    _look_up(host, config.loans, selector)
+                    found = _look_up(host, config.loans, selector)
+                    refuse_unmovable(host, selector, found, force=config.force)
         except TryAgainLater:
             return  # a pod has it
         except InvalidNetworkConfig as error:

@@ -336,6 +336,8 @@ def test_status_wants_the_device_on_the_node_or_in_a_pod(node: Runtime, pod: Pod
     node.add(config, pod)
     assert node.ask("STATUS", config).status == 0
     assert "nowhere" in node.ask("STATUS", host_device(node, device="nowhere")).failed(50)
+    node.shown.run("ip route add default dev up0")
+    assert "default route" in node.ask("STATUS", host_device(node, device="up0")).failed(50)
 
 
 def test_status_does_not_ask_for_what_the_runtime_will_choose(node: Runtime) -> None:
