@@ -69,10 +69,10 @@ def remove(host: Namespace, attachment: Attachment) -> None:
     from cni_multus import masquerade_nftables
 
     if not masquerade_nftables.remove(host, attachment):
-        from cni_multus import masquerade_iptables
+        from cni_multus import masquerade_foreign, masquerade_iptables
 
-        masquerade_nftables.remove_foreign(host, attachment)
         masquerade_iptables.remove(host, attachment)
+        masquerade_foreign.remove(host, attachment)
 
 
 def collect(host: Namespace, network: str, valid: set[tuple[str, str]]) -> None:
@@ -84,11 +84,11 @@ def collect(host: Namespace, network: str, valid: set[tuple[str, str]]) -> None:
 
 
 def differences(host: Namespace, attachment: Attachment, addresses: list[Cidr], backend: str) -> list[str]:
-    """What is not there of what `add` made."""
+    """What is not there of what `add` made; nothing where the Go plugins made it their way."""
+    from cni_multus import masquerade_foreign, masquerade_iptables, masquerade_nftables
+
     if require(host, backend) == NFTABLES:
-        from cni_multus import masquerade_nftables
-
-        return masquerade_nftables.differences(host, attachment, addresses)
-    from cni_multus import masquerade_iptables
-
-    return masquerade_iptables.differences(host, attachment, addresses)
+        wrong = masquerade_nftables.differences(host, attachment, addresses)
+    else:
+        wrong = masquerade_iptables.differences(host, attachment, addresses)
+    return wrong if wrong and not masquerade_foreign.is_foreign(host, attachment) else []

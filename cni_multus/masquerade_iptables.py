@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from cni_multus.linux.netns import Namespace
     from cni_multus.undo import Undo
 
-_TABLE = "nat"
+FAMILIES = (4, 6)
+TABLE = "nat"
 _BASE = "POSTROUTING"
-_OURS, _OF_OTHERS = "MULTUS-", "CNI-"
+OURS, OF_OTHERS = "MULTUS-", "CNI-"
 _MULTICAST = {4: "224.0.0.0/4", 6: "ff00::/8"}
 _LONGEST_CHAIN = 28
 
@@ -42,20 +43,24 @@ def add(host: Namespace, attachment: Attachment, addresses: list[Cidr], undo: Un
 
 
 def remove(host: Namespace, attachment: Attachment) -> None:
-    """Remove the attachment's chains, and what leads there; also those that the Go plugins made for its container."""
-    chains = [_chain(attachment), _OF_OTHERS + digest(attachment.network + attachment.container_id, 24)]
-    for family in _MULTICAST:
-        if any(may_have(host, family, _TABLE, chain) for chain in chains):
+    """Remove the attachment's chains, and what leads there."""
+    remove_chain(host, _chain(attachment))
+
+
+def remove_chain(host: Namespace, chain: str) -> None:
+    """Remove a chain of either family, and what leads there; it need not be there."""
+    for family in FAMILIES:
+        if may_have(host, family, TABLE, chain):
             with Exclusion(host, "masquerade"):
-                _remove(host, family, lambda chain, _: chain in chains)
+                _remove(host, family, lambda name, _: name == chain)
 
 
 def collect(host: Namespace, network: str, valid: set[tuple[str, str]]) -> None:
     """Remove the chains of a network whose attachments are not valid."""
     told = {label(Attachment(network, *each)) for each in valid}
     start = labels_start(network)
-    for family in _MULTICAST:
-        if may_have_some(host, family, _TABLE, _OURS):
+    for family in FAMILIES:
+        if may_have_some(host, family, TABLE, OURS):
             with Exclusion(host, "masquerade"):
                 _remove(host, family, lambda _, whose: whose.startswith(start) and whose not in told)
 
@@ -65,16 +70,16 @@ def differences(host: Namespace, attachment: Attachment, addresses: list[Cidr]) 
     wrong = []
     for family in sorted({each.family for each in addresses}):
         own = [each for each in addresses if each.family == family]
-        shown = [(rule.chain, rule.words) for rule in read_rules(host, family, _TABLE)]
+        shown = [(rule.chain, rule.words) for rule in read_rules(host, family, TABLE)]
         for chain, text in _wanted(attachment, family, own):
             if (chain, split(text)) not in shown:
-                wrong.append(f"the rule {text!r} is missing in chain {chain} of iptables' {_TABLE} table")
+                wrong.append(f"the rule {text!r} is missing in chain {chain} of iptables' {TABLE} table")
     return wrong
 
 
 def _chain(attachment: Attachment) -> str:
     parts = (attachment.network, attachment.container_id, attachment.ifname)
-    return _OURS + digest("\0".join(parts), _LONGEST_CHAIN - len(_OURS))
+    return OURS + digest("\0".join(parts), _LONGEST_CHAIN - len(OURS))
 
 
 def _wanted(attachment: Attachment, family: int, addresses: list[Cidr]) -> list[tuple[str, str]]:
@@ -95,30 +100,30 @@ def _add(host: Namespace, attachment: Attachment, family: int, addresses: list[C
     attempt = f"cannot masquerade {', '.join(sorted(sources))}"
     older = [
         rule
-        for rule in read_rules(host, family, _TABLE)
+        for rule in read_rules(host, family, TABLE)
         if rule.chain == _BASE and (rule.option("-s") in sources or rule.option("-j") == chain) and _is_masquerade(rule)
     ]
     gone = [f"-D {_BASE} {rule.text}" for rule in older]
-    change(host, family, _TABLE, [f":{chain} - [0:0]", *gone, *rules], attempt)
+    change(host, family, TABLE, [f":{chain} - [0:0]", *gone, *rules], attempt)
     return [rule.text for rule in older if rule.option("-j") != chain]
 
 
 def _is_masquerade(rule: Rule) -> bool:
-    return rule.option("-j").startswith((_OURS, _OF_OTHERS))
+    return rule.option("-j").startswith((OURS, OF_OTHERS))
 
 
 def _remove(host: Namespace, family: int, unwanted: Callable[[str, str], bool]) -> None:
     """Remove the chains that are `unwanted`, told their names and comments, and what leads there."""
-    rules = read_rules(host, family, _TABLE)
+    rules = read_rules(host, family, TABLE)
     chains = {
         rule.chain
         for rule in rules
-        if rule.chain.startswith((_OURS, _OF_OTHERS)) and unwanted(rule.chain, rule.option("--comment"))
+        if rule.chain.startswith((OURS, OF_OTHERS)) and unwanted(rule.chain, rule.option("--comment"))
     }
     if chains:
         lines = [f"-D {rule.chain} {rule.text}" for rule in rules if rule.option("-j") in chains]
         lines += [line for chain in sorted(chains) for line in (f"-F {chain}", f"-X {chain}")]
-        change(host, family, _TABLE, lines, f"cannot remove chains {', '.join(sorted(chains))}")
+        change(host, family, TABLE, lines, f"cannot remove chains {', '.join(sorted(chains))}")
 
 
 def _take_back(host: Namespace, attachment: Attachment, family: int, taken: list[str]) -> None:
@@ -127,6 +132,6 @@ def _take_back(host: Namespace, attachment: Attachment, family: int, taken: list
         _remove(host, family, lambda name, _: name == chain)
         for text in taken:
             try:
-                change(host, family, _TABLE, [f"-A {_BASE} {text}"], f"cannot put back {text!r}")
+                change(host, family, TABLE, [f"-A {_BASE} {text}"], f"cannot put back {text!r}")
             except NetlinkFailure:
                 continue  # its owner was detached meanwhile

@@ -61,9 +61,6 @@ _UNKNOWN = (
 )
 """How a kernel says that it does not know nftables, or a part of it."""
 
-_OF_OTHERS = "cni_plugins_masquerade", "masq_checks"
-"""The Go plugins' table, and its chain."""
-
 
 def _lay_out(changes: Changes) -> None:
     changes.add_set(SOURCES[4], IPV4_ADDR, verdicts=True)
@@ -89,6 +86,16 @@ def why_not(host: Namespace) -> str:
             raise
         return failure.message
     return ""
+
+
+def is_there(host: Namespace, table: Table = TABLE) -> bool:
+    """Whether there is the table; there is none in a kernel that does not know nftables."""
+    try:
+        return table.exists(host)
+    except (NetlinkFailure, IoFailure) as failure:
+        if _errno(failure) not in _UNKNOWN:
+            raise
+        return False
 
 
 def add(host: Namespace, attachment: Attachment, addresses: list[Cidr], undo: Undo) -> None:
@@ -117,7 +124,7 @@ def add(host: Namespace, attachment: Attachment, addresses: list[Cidr], undo: Un
 
 def remove(host: Namespace, attachment: Attachment) -> bool:
     """Remove the attachment's chain, and what leads there; False where it has none."""
-    if not _is_there(host):
+    if not is_there(host):
         return False
     with _turn(host):
         return _remove(host, chain_name(attachment))
@@ -125,7 +132,7 @@ def remove(host: Namespace, attachment: Attachment) -> bool:
 
 def collect(host: Namespace, network: str, valid: set[tuple[str, str]]) -> None:
     """Remove the chains of a network whose attachments are not valid."""
-    if not _is_there(host):
+    if not is_there(host):
         return
     told = {comment(Attachment(network, *each)) for each in valid}
     start = labels_start(network)
@@ -151,33 +158,6 @@ def differences(host: Namespace, attachment: Attachment, addresses: list[Cidr]) 
         for each, element in found
         if element is None or element.chain != chain
     ]
-
-
-def remove_foreign(host: Namespace, attachment: Attachment) -> None:
-    """Remove the rules that the Go plugins made for an attachment, which are known by the hashes in their comments."""
-    table, chain = _OF_OTHERS
-    foreign = Table(INET, table)
-    if not _is_there(host, foreign):
-        return
-    rules = list_rules(host, foreign, chain)
-    from cni_multus.hashes import digest
-
-    start = f"{digest(attachment.network, 16)}-{digest(f'{attachment.ifname}:{attachment.container_id}', 16)}"
-    changes = Changes(foreign)
-    for rule in rules:
-        if rule.comment.startswith(start):
-            changes.remove_rule(chain, rule.handle)
-    changes.commit(host)
-
-
-def _is_there(host: Namespace, table: Table = TABLE) -> bool:
-    """Whether there is the table; there is none in a kernel that does not know nftables."""
-    try:
-        return table.exists(host)
-    except (NetlinkFailure, IoFailure) as failure:
-        if _errno(failure) not in _UNKNOWN:
-            raise
-        return False
 
 
 def _errno(failure: NetlinkFailure | IoFailure) -> int:

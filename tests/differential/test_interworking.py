@@ -32,7 +32,11 @@ def macvlan(whose: str, ipam: dict[str, Any], **keys: object) -> Config:
     return {"cniVersion": "1.0.0", "name": "net", "type": f"{whose}macvlan", "master": UPLINK, "ipam": ipam, **keys}
 
 
-PLUGINS = [pytest.param(bridge, id="bridge"), pytest.param(macvlan, id="macvlan")]
+def ptp(whose: str, ipam: dict[str, Any], **keys: object) -> Config:
+    return {"cniVersion": "1.0.0", "name": "net", "type": f"{whose}ptp", "ipam": ipam, **keys}
+
+
+PLUGINS = [pytest.param(bridge, id="bridge"), pytest.param(macvlan, id="macvlan"), pytest.param(ptp, id="ptp")]
 
 
 def ask(side: Side, verb: str, config: Config, previous: Config | None = None, **environment: str) -> Answer:

@@ -26,7 +26,7 @@ GROUPS = {4: "239.1.2.3", 6: "ff05::1:2:3"}
 
 def make_outside(netns: MakeNamespace, node: str) -> str:
     """A namespace that is reached by a link of the node, `out0`, and that sends everything back by it."""
-    outside = netns("outside")
+    outside = netns()
     Shown(node).run(
         f"ip link add out0 type veth peer name eth0 netns {outside};"
         f"echo 0 > /proc/sys/net/ipv6/conf/out0/accept_dad; ip link set out0 up;"
