@@ -44,7 +44,7 @@ class HostDeviceConfig:
         self.loans = Loans(directory)
         self.selectors = parse_selectors(config)
         expected = request.command == "STATUS" and config.section("capabilities").flag("deviceID")
-        if not self.selectors and request.command != "CHECK" and not expected:
+        if not (self.selectors or expected or request.command == "CHECK"):
             raise InvalidNetworkConfig(
                 f"{KEYS[0]}: nothing says which device is meant: none of {', '.join(KEYS)} is configured, "
                 "and the runtime gave no deviceID"
