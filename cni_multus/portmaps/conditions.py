@@ -39,6 +39,9 @@ _LOADS = {
 _MODULES = ("mark", "multiport", "iprange", "comment", *PROTOCOLS)
 """What -m may name: what it stands for is said by the options that follow."""
 
+_MOST = 64
+"""Expressions that test the values of a condition: the kernel takes 128, or 4 KiB of them, in a rule."""
+
 _OPTIONS = {
     "-s": "saddr",
     "--source": "saddr",
@@ -76,7 +79,12 @@ class Condition:
         load = self._load()
         if self._negated:
             return [load + _test(value, outside=False) for value in self._values]
-        return [b"".join([load + _test(value, outside=True) for value in self._values])]
+        if len(self._values) == 1:
+            return [load + _test(self._values[0], outside=True)]
+        # Loaded once, as long as nothing is masked: a rule has not room for many expressions.
+        tests = [b"" if value.mask and not value.last else _test_whole(value) for value in self._values]
+        masked = [load + _test(value, outside=True) for value in self._values if value.mask and not value.last]
+        return [(load if any(tests) else b"") + b"".join(tests + masked)]
 
     def _load(self) -> bytes:
         if self._field in ("saddr", "daddr"):
@@ -107,7 +115,10 @@ def parse(config: Section, key: str, family: int) -> list[Condition]:
     text = " ".join(given)
     for sign in "{},":
         text = text.replace(sign, f" {sign} ")
-    return _of_nft(Words(text.split(), family, wrong))
+    words = text.split()
+    if not words:
+        raise wrong("it says nothing")
+    return _of_nft(Words(words, family, wrong))
 
 
 def _of_iptables(words: Words) -> list[Condition]:
@@ -122,10 +133,8 @@ def _of_iptables(words: Words) -> list[Condition]:
             words.take()
         elif option in _OPTIONS:
             field = _OPTIONS[option]
-            read = _READERS[field]
-            found.append(
-                Condition(words.family, field, [read(words, each) for each in words.take().split(",")], negated)
-            )
+            values = [_READERS[field](words, each) for each in words.take().split(",")]
+            found.append(Condition(words.family, field, _few(words, values), negated))
         else:
             raise words.unknown(option, _OPTIONS)
     return found
@@ -161,14 +170,29 @@ def _comparison(words: Words, field: str) -> Condition:
     if not negated:
         words.take_if("==")
     listed = [words.take()] if not words.take_if("{") else words.take_until("}")
-    return Condition(words.family, field, [_READERS[field](words, each + masked) for each in listed], negated)
+    values = [_READERS[field](words, each + masked) for each in listed]
+    return Condition(words.family, field, _few(words, values), negated)
+
+
+def _few(words: Words, values: list[Value]) -> list[Value]:
+    expressions = sum([3 if value.mask and not value.last else 1 for value in values])
+    if expressions > _MOST:
+        raise words.wrong(f"{len(values)} values are more than a rule has room for")
+    return values
 
 
 def _test(value: Value, *, outside: bool) -> bytes:
     operation = (NOT_EQUAL,) if outside else ()
-    if value.last:
+    if value.last and not value.mask:
         return compare_range(value.first, value.last, *operation)
     return (mask(value.mask) if value.mask else b"") + compare(value.first, *operation)
+
+
+def _test_whole(value: Value) -> bytes:
+    """That the register holds another value, which it keeps."""
+    if value.last:
+        return compare_range(value.first, value.last, NOT_EQUAL)
+    return compare(value.first, NOT_EQUAL)
 
 
 _READERS: dict[str, Callable[[Words, str], Value]] = {

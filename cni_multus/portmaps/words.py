@@ -15,7 +15,7 @@ _IFNAME_BYTES = 16
 
 
 class Value:
-    """What a field is compared with: `first`, of the bits of `mask` where it has one; or from `first` to `last`."""
+    """What a field is compared with: `first`, of the bits of `mask`; or from `first` to `last`; one may have both."""
 
     __slots__ = ("first", "last", "mask", "text")
 
@@ -89,7 +89,8 @@ def address(words: Words, text: str) -> Value:
     if first.prefix == 8 * size:
         return Value(text, first.ip.packed)
     bits = Cidr(Ip(words.family, (1 << 8 * size) - 1), first.prefix).network.ip.packed
-    return Value(text, first.network.ip.packed, mask=bits)
+    network = first.network
+    return Value(text, network.ip.packed, last=Ip(words.family, first.last).packed, mask=bits)
 
 
 def link_name(words: Words, text: str) -> Value:
