@@ -282,6 +282,9 @@ INTENDED = (
         "the same, for a second address",
         ours=32001,
     ),
+    Intended(
+        "after ADD > pod > links > blue > IFLA_GROUP", "a VRF goes with the links of its pod, by one message", theirs=0
+    ),
     # Files.
     Intended(
         "* > files > networks/.multus/*",

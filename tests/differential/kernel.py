@@ -99,7 +99,8 @@ def shown(kernel: IPRoute, netns: str = "") -> dict[str, Any]:
 def _link(link: Any, names: dict[int, str]) -> dict[str, Any]:
     info = link.get_attr("IFLA_LINKINFO")
     data = info.get_attr("IFLA_INFO_DATA") if info else None
-    port = info.get_attr("IFLA_INFO_SLAVE_DATA") if info else None
+    is_port = info and info.get_attr("IFLA_INFO_SLAVE_KIND") == "bridge"
+    port = info.get_attr("IFLA_INFO_SLAVE_DATA") if is_port else None
     return {
         "kind": info.get_attr("IFLA_INFO_KIND") if info else "",
         "mac": link.get_attr("IFLA_ADDRESS"),
