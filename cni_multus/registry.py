@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from cni_multus.cni.verbs import Plugin
 
 PLUGINS = {
+    "bandwidth": "plugins.bandwidth:Bandwidth",
     "bridge": "plugins.bridge:Bridge",
     "dummy": "plugins.dummy:Dummy",
     "firewall": "plugins.firewall:Firewall",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import argparse
 
 PURPOSES = {
+    "bandwidth": "limits for what an interface that is there sends and gets",
     "bridge": "a veth pair to a bridge of the node",
     "dummy": "a link that leads nowhere",
     "firewall": "the pod's packets pass the node's filters; bridges kept apart",
