@@ -133,6 +133,18 @@ def test_pods_of_one_master_reach_each_other(mode: str, node: Runtime, make_pod:
 
 
 @vm
+def test_neighbours_learn_of_a_new_mac_behind_an_old_address(node: Runtime, pod: Pod) -> None:
+    """The kernel refuses to set the MAC of an ipvlan, by which the other plugins make it tell."""
+    stale = "lladdr 02:00:00:00:00:99"
+    node.shown.run("ip addr add 10.1.2.99/24 dev up1 && ip addr add 2001:db8::99/64 nodad dev up1")
+    for address in ("10.1.2.2", "2001:db8::2"):
+        node.shown.run(f"ip neigh replace {address} {stale} dev up1 nud stale")
+    node.add(ipvlan(ipam=pools(node, SUBNET, "2001:db8::/64")), pod)
+    known = f"lladdr {node.shown.link(UPLINK)['address']}"
+    node.shown.run(f'until [ "$(ip neigh show dev up1 | grep -c "{known}")" = 2 ]; do sleep 0.1; done')
+
+
+@vm
 def test_private_pods_reach_the_segment_but_not_each_other(node: Runtime, make_pod: MakePod) -> None:
     config = ipvlan(flag="private", ipam=pools(node, SUBNET))
     first, second = make_pod("first"), make_pod("second")
