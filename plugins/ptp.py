@@ -96,7 +96,7 @@ class Ptp(InterfacePlugin["PtpConfig"]):
         from cni_multus.linux.forwarding import forwards
         from cni_multus.linux.routes import list_routes
 
-        ips = request.previous.ips if request.previous else []
+        ips = _own_ips(request)
         wrong = [] if link.up else ["it is down"]
         wrong += [f"route {each} is missing" for each in _missing(_inner_routes(ips), list_routes(container))]
         wrong += _port_differences(host, find_port(host, link), ips)
@@ -175,6 +175,13 @@ def _finish_port(request: Request, host: Namespace, port: Link, ips: list[IpConf
     bring_up(host, port.index, [(each.packed, BITS[each.family]) for each in _gateways(ips)], [], name=port.name)
     for ip in ips:
         lead_to(host, port, ip.address.ip.packed, undo)
+
+
+def _own_ips(request: Request) -> list[IpConfig]:
+    """The addresses of the interface; later plugins of a list may have added others'."""
+    previous = request.previous
+    found = previous.of_interface(request.ifname, request.netns) if previous else None
+    return [ip for ip in previous.ips if ip.interface in (None, found[0])] if previous and found else []
 
 
 def _gateways(ips: list[IpConfig]) -> list[Ip]:

@@ -96,6 +96,15 @@ PORT = {
     "cni_multus.linux.sysctl",
 }
 
+# What ipMasq needs besides, with nftables; a DEL that finds what it looks for needs no more.
+MASQUERADE = {
+    "cni_multus.linux.exclusion",
+    "cni_multus.linux.expressions",
+    "cni_multus.linux.nftables",
+    "cni_multus.linux.nftlists",
+    "cni_multus.masquerade_nftables",
+}
+
 RANGES = {"ipam.host_local.config", "ipam.host_local.ranges"}
 ROUTES = {"cni_multus.linux.routeinfo", "cni_multus.linux.routes"}
 
@@ -225,6 +234,14 @@ def test_a_plugin_imports_what_its_verb_needs(bridge: Call) -> None:
     assert added.outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_ADD) == []
     assert bridge("CHECK", prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_CHECK) == []
     assert bridge("DEL", prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE) == []
+
+
+def test_ipmasq_with_nftables_imports_little_and_executes_nothing(bridge: Call) -> None:
+    added = bridge("ADD", ipMasq=True)
+    deleted = bridge("DEL", ipMasq=True)
+    assert added.outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_ADD, MASQUERADE) == []
+    assert deleted.outside(INTERPRETER, PROTOCOL, BRIDGE, MASQUERADE) == []
+    assert {Path(program).name for trace in (added, deleted) for program in trace.programs} == {"bridge", "multus"}
 
 
 def test_the_meta_plugin_imports_what_its_networks_need(bridge: Call, tmp_path: Path) -> None:

@@ -199,3 +199,13 @@ def test_routes_that_were_moved_to_another_table_are_no_difference(node: Runtime
         inside.run(f"ip route add {route} table 100")
     inside.run("ip route flush table main")
     node.check(config, pod, result)
+
+
+def test_addresses_of_another_interface_are_no_matter(node: Runtime, pod: Pod, inside: Shown) -> None:
+    """A later plugin of the list may have added both."""
+    config = ptp(ipMasq=True, ipam=pools(node, *SUBNETS))
+    result = node.add(config, pod)
+    inside.run("ip link add link1 up type bridge; ip addr add 10.50.0.1/24 dev link1")
+    result["interfaces"].append({"name": "link1", "sandbox": pod.netns})
+    result["ips"].append({"address": "10.50.0.1/24", "gateway": "10.50.0.9", "interface": 2})
+    node.check(config, pod, result)
