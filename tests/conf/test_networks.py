@@ -35,7 +35,7 @@ ELSEWHERE = {"host-device/allocated"}
 
 EXAMPLES = {name_of(path): path for path in sorted(CONF.glob("*/*.conflist")) if name_of(path) not in ELSEWHERE}
 
-OF_ANOTHER_KERNEL = {"dummy", "ipvlan", "vlan", "bridge/vlan", "bridge/trunk"}
+OF_ANOTHER_KERNEL = {"dummy", "ipvlan", "vlan", "vrf", "bridge/vlan", "bridge/trunk"}
 """What the machine's own may lack, as folders or examples: they run in the virtual machine."""
 
 TUNED = {
@@ -157,6 +157,28 @@ SHOWN: Expected = {
     "firewall/same-bridge": lambda pod, node, result: (
         '"br-tenant"' in node.run("nft list set inet multus_firewall guarded")
     ),
+    "sbr/own-way": lambda pod, node, result: (
+        "from 192.168.30.1 lookup 100" in pod.run("ip rule")
+        and any(route.startswith("default via 192.168.30.254 dev eth0") for route in pod.routes(4, "100"))
+        and any(route.startswith("default via fd00:192:168:30::1 dev eth0") for route in pod.routes(6, "101"))
+        and pod.routes() == pod.routes(6) == []
+    ),
+    "sbr/requested": lambda pod, node, result: (
+        pod.routes() == []
+        and any(route.startswith("default via 192.168.31.254 dev eth0") for route in pod.routes(4, "100"))
+        and any(route.startswith("10.20.0.0/16 via 192.168.31.1 dev eth0") for route in pod.routes(4, "100"))
+    ),
+    "sbr/table": lambda pod, node, result: (
+        "from 192.168.32.2 lookup 5000" in pod.run("ip rule")
+        and len(pod.routes(4, "5000")) == 2
+        and len(pod.routes()) == 1
+    ),
+    "vrf/tenant": lambda pod, node, result: (
+        pod.link("eth0")["master"] == "tenant"
+        and any(route.startswith("default via 192.168.33.1 dev eth0") for route in pod.routes(4, "1"))
+        and any(route.startswith("default via fd00:192:168:33::1 dev eth0") for route in pod.routes(6, "1"))
+    ),
+    "vrf/table": lambda pod, node, result: pod.link("storage")["linkinfo"]["info_data"]["table"] == 2000,
     "tuning/settings": lambda pod, node, result: (
         {name: pod.setting(name) for name in TUNED} == TUNED and pod.addresses("eth0") == {"10.244.5.2/24"}
     ),
