@@ -23,13 +23,15 @@ OF_KIND: dict[str, dict[str, Any]] = {"bridge": {"isGateway": True}, "macvlan": 
 class Limited:
     """A pod's eth0 of some kind, and bandwidth called on it as the second plugin of a list."""
 
-    def __init__(self, node: Runtime, pod: Pod, inside: Shown, kind: str, version: str = "1.1.0") -> None:
+    def __init__(
+        self, node: Runtime, pod: Pod, inside: Shown, kind: str, version: str = "1.1.0", **keys: object
+    ) -> None:
         self.node = node
         self.pod = pod
         self.inside = inside
         self.version = version
         ipam = {"type": "host-local", "subnet": "10.1.2.0/24", "dataDir": str(node.addresses)}
-        self.network = {"cniVersion": version, "name": "blue", "type": kind, "ipam": ipam, **OF_KIND[kind]}
+        self.network = {"cniVersion": version, "name": "blue", "type": kind, "ipam": ipam, **(keys or OF_KIND[kind])}
         self.previous = node.add(self.network, pod)
         self.place = node.shown if kind == "bridge" else inside
         interfaces = self.previous.get("interfaces", [])
