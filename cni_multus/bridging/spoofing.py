@@ -17,8 +17,9 @@ Each element has the attachment as its comment. Only the frame's own source is l
 from __future__ import annotations
 
 import errno
+import os
 
-from cni_multus.cni.errors import NetlinkFailure
+from cni_multus.cni.errors import IoFailure, NetlinkFailure, UnsupportedField
 from cni_multus.linux.expressions import META_IIFNAME, load_ether_saddr, load_meta, look_up, verdict
 from cni_multus.linux.hostports import find_port
 from cni_multus.linux.links import list_links
@@ -41,6 +42,7 @@ _ALLOWED = "allowed"
 _CHAIN = "prerouting"
 _BEFORE_ALL = -300
 _ATTEMPTS = 5
+_UNKNOWN = (errno.EINVAL, errno.ENOENT, errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
 _NAME_BYTES = 16
 _MAC_REGISTER = _NAME_BYTES // 4
 
@@ -68,12 +70,20 @@ _FOREIGN = Table(BRIDGE, "nat", lambda _: None)
 
 
 def require_filter(host: Namespace) -> None:
-    """Raise where the kernel has no nftables for bridges."""
+    """Raise where the kernel cannot do it; a table that was not there is not there then."""
     try:
-        TABLE.exists(host)
-    except NetlinkFailure as failure:
-        failure.message = f"macspoofchk: the kernel of this node filters no frames of bridges: {failure.message}"
-        raise
+        if not TABLE.exists(host):
+            # Under a name of its own: its removal must not hit what another ADD makes meanwhile.
+            trial = Changes(Table(BRIDGE, f"multus_trial_{os.urandom(4).hex()}", _lay_out))
+            trial.remove_table()
+            trial.commit(host)
+    except (NetlinkFailure, IoFailure) as failure:
+        if not _is_unknown(failure):
+            raise
+        raise UnsupportedField(
+            f"macspoofchk: the kernel of this node filters no frames of bridges (CONFIG_NF_TABLES_BRIDGE): "
+            f"{failure.message}"
+        ) from failure
 
 
 def guard(host: Namespace, attachment: Attachment, port: Link, mac: str, undo: Undo) -> None:
@@ -90,6 +100,8 @@ def guard(host: Namespace, attachment: Attachment, port: Link, mac: str, undo: U
 
 def release(host: Namespace, attachment: Attachment) -> None:
     """Forget the attachment; nothing happens where there is nothing of it."""
+    if not _knows_tables(host):
+        return
     whose = comment(attachment)
     _remove(host, lambda: lambda element: element.comment == whose)
     _release_foreign(host, attachment)
@@ -102,7 +114,8 @@ def collect(host: Namespace) -> None:
         ports = {_port_key(link.name) for link in list_links(host)}
         return lambda element: element.key[:_NAME_BYTES] not in ports
 
-    _remove(host, of_ports_gone)
+    if _knows_tables(host):
+        _remove(host, of_ports_gone)
 
 
 def differences(host: Namespace, inner: Link) -> list[str]:
@@ -150,6 +163,22 @@ def _remove(host: Namespace, choose: Callable[[], Callable[[Element], bool]]) ->
             if failure.errno != errno.ENOENT:
                 raise
     raise NetlinkFailure(f"cannot remove elements of {TABLE}: others remove the same, {_ATTEMPTS} times in a row")
+
+
+def _knows_tables(host: Namespace) -> bool:
+    try:
+        TABLE.exists(host)
+    except (NetlinkFailure, IoFailure) as failure:
+        if not _is_unknown(failure):
+            raise
+        return False
+    return True
+
+
+def _is_unknown(failure: NetlinkFailure | IoFailure) -> bool:
+    """Whether the kernel does not know nftables, or a part of it."""
+    cause = failure if isinstance(failure, NetlinkFailure) else failure.__cause__
+    return isinstance(cause, NetlinkFailure | OSError) and cause.errno in _UNKNOWN
 
 
 def _port_key(name: str) -> bytes:

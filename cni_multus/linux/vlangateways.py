@@ -83,10 +83,10 @@ def remove_unused(host: Namespace) -> None:
 
 
 def _used(host: Namespace, bridge: Link, gateway: Link) -> bool:
-    """Whether another veth, which may be a pod's, is in the gateway's VLAN."""
+    """Whether another port that may be a pod's, or a virtual machine's, is in the gateway's VLAN."""
     vlans = list_vlans(host)
     native = {vlan for vlan, flags in vlans.get(gateway.parent, {}).items() if flags & PVID}
-    ports = [each for each in list_links(host) if each.master == bridge.index and each.kind == "veth"]
+    ports = [each for each in list_links(host) if each.master == bridge.index and each.kind in ("veth", "tun")]
     return any(native & vlans.get(port.index, {}).keys() for port in ports if port.index != gateway.parent)
 
 

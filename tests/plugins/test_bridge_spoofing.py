@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import struct
 import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
 
+WITHOUT_NFTABLES = Path(__file__).with_name("without_nftables.py")
 FALSE = "02:00:00:00:00:99"
 ASKED = "02:00:00:00:00:07"
 ARP = 0x0806
@@ -177,6 +180,25 @@ def test_the_next_add_repairs_a_table_that_was_emptied(node: Runtime, make_pod: 
     lying.send("false", source=FALSE)
     lying.send("true")
     assert heard.heard("true") == ["true"]
+
+
+def test_a_kernel_without_nftables_says_so_before_anything_happens(node: Runtime, pod: Pod) -> None:
+    command = [sys.executable, str(WITHOUT_NFTABLES)]
+    before = node.shown.everything()
+    config = checked(ipam=node.given("10.1.2.3/24"))
+    for verb, code in (("ADD", 2), ("STATUS", 50)):
+        message = node.process(verb, config, pod if verb == "ADD" else None, *command).failed(code)
+        assert message.startswith("macspoofchk: the kernel of this node filters no frames of bridges")
+    assert node.shown.everything() == before
+    assert node.verbs() == []
+    node.process("DEL", config, pod, *command).succeeded()
+    garbage = {**config, "cni.dev/valid-attachments": []}
+    node.process("GC", garbage, None, *command).succeeded()
+
+
+def test_asking_whether_the_kernel_can_do_it_leaves_nothing(node: Runtime, pod: Pod) -> None:
+    node.ask("STATUS", checked()).succeeded()
+    assert node.shown.run("nft list tables") == ""
 
 
 def test_many_pods_at_once_are_all_checked(node: Runtime, make_pod: MakePod) -> None:

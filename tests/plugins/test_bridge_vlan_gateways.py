@@ -92,6 +92,17 @@ def test_the_last_pod_of_a_vlan_takes_its_gateway_along(how: str, node: Runtime,
     assert answers(third, "10.9.0.1")
 
 
+def test_the_node_forgets_whose_an_address_of_a_vlan_was(node: Runtime, make_pod: MakePod) -> None:
+    config, stays, goes = gateway(node), make_pod("stays"), make_pod("goes")
+    node.add(config, stays)
+    result = node.add(config, goes)
+    address = result["ips"][0]["address"].partition("/")[0]
+    assert answers(goes, "10.1.2.1")
+    assert address in node.shown.run("ip neigh show dev cni0.100")
+    node.delete(config, goes, result)
+    assert address not in node.shown.run("ip neigh show dev cni0.100 nud all")
+
+
 def test_a_pod_without_gateway_keeps_that_of_its_vlan(node: Runtime, make_pod: MakePod) -> None:
     first, second, third = make_pod("first"), make_pod("second"), make_pod("third")
     plain, trunk = bridge(vlan=100, name="plain"), bridge(vlanTrunk=[{"id": 100}], name="trunk")
