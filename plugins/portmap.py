@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from cni_multus.cni.errors import CheckFailed, InvalidNetworkConfig
 from cni_multus.linux.netns import Namespace
-from cni_multus.marks import chain_name
 from cni_multus.plugin import ChainedPlugin
 from cni_multus.portmaps.release import collect, release
 from cni_multus.undo import Undo
@@ -28,7 +27,7 @@ class Portmap(ChainedPlugin):
         from cni_multus.portmaps.connections import forget_former
         from cni_multus.portmaps.holding import addresses_of, take
         from cni_multus.portmaps.requested import PortmapConfig, targets
-        from cni_multus.portmaps.rules import of_attachment
+        from cni_multus.portmaps.rules import way_of
 
         config = PortmapConfig(request)
         leading = targets(previous, request.ifname)
@@ -37,9 +36,9 @@ class Portmap(ChainedPlugin):
             return previous
         with Namespace.host() as host, Undo() as undo:
             local = addresses_of(host, ports)
-            rules = of_attachment(config, leading, ports)
+            ways = {family: way_of(config, target) for family, target in leading.items()}
             undo.callback(_release, host, request.attachment)
-            former = take(host, request.attachment, ports, rules, _bit(config), local)
+            former = take(host, request.attachment, ports, ways, _bit(config), local)
             _forget(host, former)
             forget_former(host, ports, local)
             # Last, since links that several share keep it. The table keeps strangers' packets to 127.0.0.0/8 away.
@@ -59,7 +58,7 @@ class Portmap(ChainedPlugin):
         from cni_multus.linux.localnet import routes_localnet
         from cni_multus.portmaps.holding import differences
         from cni_multus.portmaps.requested import PortmapConfig, targets
-        from cni_multus.portmaps.rules import of_attachment
+        from cni_multus.portmaps.rules import way_of
 
         config = PortmapConfig(request)
         if request.previous is None:
@@ -69,7 +68,8 @@ class Portmap(ChainedPlugin):
         if not ports:
             return
         with Namespace.host() as host:
-            wrong = differences(host, request.attachment, ports, of_attachment(config, leading, ports), _bit(config))
+            ways = {family: way_of(config, target) for family, target in leading.items()}
+            wrong = differences(host, request.attachment, ports, ways, _bit(config))
             name = _localnet(host, config, ports)
             if name and not routes_localnet(host, name):
                 wrong.append(f"route_localnet of {name} is off: 127.0.0.1 does not lead to the container")
@@ -90,7 +90,7 @@ class Portmap(ChainedPlugin):
 
 
 def _release(host: Namespace, attachment: Attachment) -> list[Hostport]:
-    ports = release(host, chain_name(attachment))
+    ports = release(host, attachment)
     _forget(host, ports)
     return ports
 

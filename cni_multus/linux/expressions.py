@@ -115,6 +115,11 @@ def verdict_from(name: str, register: int = 0) -> bytes:
     return _expression("lookup", (1, string(name)), (2, _register(register)), (3, be32(0)))
 
 
+def value_from(name: str, register: int, target: int) -> bytes:
+    """What the map has for the key that begins in `register`, loaded into `target`; go on where it has none."""
+    return _expression("lookup", (1, string(name)), (2, _register(register)), (3, _register(target)))
+
+
 def verdict(code: int, chain: str = "") -> bytes:
     """What happens to the packet."""
     return _raw("immediate", attribute(1, be32(0)) + nested(2, verdict_data(code, chain)))

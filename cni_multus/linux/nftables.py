@@ -56,7 +56,7 @@ _COMMENT_BYTES = 127
 
 
 class Table:
-    """A table; `layout` pushes its chains, sets and fixed rules, once, together with the table itself, if it is ours."""
+    """A table; `layout` pushes its chains, sets and fixed rules, once, with the table itself, if it is ours."""
 
     __slots__ = ("family", "layout", "name")
 
@@ -135,29 +135,39 @@ class Changes:
         body = attribute(2, string(chain)) + attribute(3, struct.pack("!Q", handle))
         self._push(DELRULE, 0, body, f"cannot remove a rule of chain {chain}")
 
-    def add_set(self, name: str, *types: int, verdicts: bool = False) -> None:
-        """A set of keys of that type, or of several put together; a map to verdicts, if asked for."""
-        kind = 0
-        for each in types:
-            kind = kind << _TYPE_BITS | each
+    def add_set(self, name: str, *types: int, verdicts: bool = False, values: tuple[int, ...] = ()) -> None:
+        """A set of keys of that type, or of several put together; a map to verdicts, or to values, if asked for."""
+        kind = _kind(types)
         fields = [_padded(_LENGTHS[each]) for each in types]
-        flags = _SET_MAP if verdicts else 0
+        flags = _SET_MAP if verdicts or values else 0
         length = sum(fields) if len(types) > 1 else _LENGTHS[types[0]]
         body = attributes((2, string(name)), (3, be32(flags)), (4, be32(kind)), (5, be32(length)), (10, be32(1)))
         if verdicts:
             body += attributes((6, be32(_VERDICTS)), (7, be32(0)))
+        elif values:
+            width = sum([_padded(_LENGTHS[each]) for each in values])
+            body += attributes((6, be32(_kind(values))), (7, be32(width)))
         if len(types) == 1:
             order = 1 if types[0] in _OF_HOST_ORDER else 2
             body += attribute(13, bytes((0, 4)) + struct.pack("=I", order))
         self._push(NEWSET, NLM_F_CREATE, body, f"cannot add set {name}")
 
     def add_element(
-        self, name: str, key: bytes, *, verdict: int | None = None, chain: str = "", comment: str = ""
+        self,
+        name: str,
+        key: bytes,
+        *,
+        verdict: int | None = None,
+        chain: str = "",
+        value: bytes = b"",
+        comment: str = "",
     ) -> None:
-        """A key that the set must not have, in a map with what follows from it (JUMP and GOTO to a chain)."""
+        """A key that the set must not have; in a map with its value, or what follows (JUMP and GOTO to a chain)."""
         body = nested(1, attribute(_DATA_VALUE, key))
         if verdict is not None:
             body += nested(2, verdict_data(verdict, chain))
+        elif value:
+            body += nested(2, attribute(_DATA_VALUE, value))
         if comment:
             body += attribute(6, udata(comment))
         self._push_element(NEWSETELEM, NLM_F_CREATE | NLM_F_EXCL, name, body, f"cannot add to set {name}")
@@ -221,6 +231,14 @@ def verdict_data(code: int, chain: str = "") -> bytes:
 def concatenated(*fields: bytes) -> bytes:
     """A key of several fields, each padded to whole registers."""
     return b"".join([field + b"\0" * (_padded(len(field)) - len(field)) for field in fields])
+
+
+def _kind(types: tuple[int, ...]) -> int:
+    """The number of several types put together, as nft has it."""
+    kind = 0
+    for each in types:
+        kind = kind << _TYPE_BITS | each
+    return kind
 
 
 def _padded(length: int) -> int:

@@ -32,14 +32,15 @@ class Rule:
 
 
 class Element:
-    """A key of a set, with its comment, and the chain it leads to where the set is a map to verdicts."""
+    """A key of a set, with its comment, and in a map the chain that it leads to, or its value."""
 
-    __slots__ = ("chain", "comment", "key")
+    __slots__ = ("chain", "comment", "key", "value")
 
-    def __init__(self, key: bytes, chain: str, comment: str) -> None:
+    def __init__(self, key: bytes, chain: str, comment: str, value: bytes = b"") -> None:
         self.key = key
         self.chain = chain
         self.comment = comment
+        self.value = value
 
 
 def list_chains(ns: Namespace, table: Table) -> dict[str, str]:
@@ -119,8 +120,9 @@ def _elements(attributes: dict[int, bytes]) -> Iterator[Element]:
 
 def _element(attributes: dict[int, bytes]) -> Element:
     key = parse_attributes(attributes.get(1, b"")).get(1, b"")
-    verdict = parse_attributes(parse_attributes(attributes.get(2, b"")).get(2, b""))
-    return Element(key, text(verdict.get(2, b"")), _comment(attributes.get(6, b"")))
+    data = parse_attributes(attributes.get(2, b""))
+    verdict = parse_attributes(data.get(2, b""))
+    return Element(key, text(verdict.get(2, b"")), _comment(attributes.get(6, b"")), data.get(1, b""))
 
 
 def _comment(data: bytes) -> str:

@@ -10,9 +10,9 @@ from cni_multus.cni.request import Attachment
 from cni_multus.linux.addresses import list_addresses
 from cni_multus.linux.exclusion import Exclusion
 from cni_multus.linux.nftables import JUMP, Changes
-from cni_multus.linux.nftlists import find_element, list_elements, list_rules
+from cni_multus.linux.nftlists import find_element, has_chain, list_elements, list_rules
 from cni_multus.marks import chain_name, comment
-from cni_multus.portmaps.hostport import HELD, NAME, ONE, Hostport
+from cni_multus.portmaps.hostport import HELD, NAME, ONE, TO, Hostport
 from cni_multus.portmaps.release import push_release
 from cni_multus.portmaps.rules import FIXED, MASQUERADING, TABLE, masquerading
 
@@ -20,8 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.linux.netns import Namespace
     from cni_multus.linux.nftlists import Element
-
-Rules = list[tuple[bytes, str]]
+    from cni_multus.portmaps.rules import Way
 
 _ATTEMPTS = 5
 _MANY = 256
@@ -36,46 +35,65 @@ def addresses_of(host: Namespace, ports: list[Hostport]) -> list[Ip]:
 
 
 def take(
-    host: Namespace, attachment: Attachment, ports: list[Hostport], rules: Rules, bit: int | None, local: list[Ip]
+    host: Namespace,
+    attachment: Attachment,
+    ports: list[Hostport],
+    ways: dict[int, Way],
+    bit: int | None,
+    local: list[Ip],
 ) -> list[Hostport]:
-    """One transaction: the attachment's chain with `rules`, and its ports, which lead there from now on.
+    """One transaction: the ports lead to the container from now on, by the way of their family.
 
     `bit` marks what is to be masqueraded. What an ADD that was killed has left goes; returns it.
     TryAgainLater, with nothing changed, where somebody else has one of the ports.
     """
-    chain, whose = chain_name(attachment), comment(attachment)
+    whose = comment(attachment)
     with Exclusion(host, NAME):
         for _ in range(_ATTEMPTS):
-            _refuse_overlaps(host, chain, ports, local)
+            _refuse_overlaps(host, whose, ports, local)
             changes = Changes(TABLE)
-            freed = push_release(host, changes, chain)
-            _push(host, changes, chain, whose, ports, rules, bit)
+            former = push_release(host, changes, attachment)
+            _push_shared(host, changes, {ways[port.family] for port in ports}, bit)
+            _push(changes, attachment, ports, ways)
             try:
                 changes.commit(host)
             except NetlinkFailure as failure:
                 if failure.errno not in (errno.EEXIST, errno.ENOENT):
                     raise
-                _refuse_taken(host, chain, ports)
+                _refuse(whose, [(port, find_element(host, HELD, *port.place)) for port in ports])
             else:
-                return freed
+                return former
     raise TryAgainLater(f"cannot change {TABLE}: others change it, {_ATTEMPTS} times in a row")
 
 
-def _push(
-    host: Namespace, changes: Changes, chain: str, whose: str, ports: list[Hostport], rules: Rules, bit: int | None
-) -> None:
+def _push_shared(host: Namespace, changes: Changes, ways: set[Way], bit: int | None) -> None:
+    """What others may have brought about: ways, and the rule for a mark."""
+    for way in ways:
+        if _comments(host, way.name) == way.comments:
+            continue
+        if has_chain(host, HELD, way.name):
+            changes.flush_chain(way.name)
+        else:
+            changes.add_chain(way.name)
+        for expressions, why in way.rules:
+            changes.add_rule(way.name, expressions, comment=why)
     if bit is not None:
         rule, mark = masquerading(bit)
-        if mark not in [rule.comment for rule in list_rules(host, HELD, MASQUERADING)]:
+        if mark not in _comments(host, MASQUERADING):
             changes.add_rule(MASQUERADING, rule, comment=mark)
+
+
+def _push(changes: Changes, attachment: Attachment, ports: list[Hostport], ways: dict[int, Way]) -> None:
+    chain, whose = chain_name(attachment), comment(attachment)
     changes.add_chain(chain, whose)
-    for expressions, why in rules:
-        changes.add_rule(chain, expressions, comment=why)
     for port in ports:
-        changes.add_element(*port.place, verdict=JUMP, chain=chain, comment=whose)
+        name, key = port.place
+        changes.add_rule(chain, comment=str(port))
+        changes.add_element(name + TO, key, value=port.value)
+        changes.add_element(name, key, verdict=JUMP, chain=ways[port.family].name, comment=whose)
 
 
-def _refuse_overlaps(host: Namespace, chain: str, ports: list[Hostport], local: list[Ip]) -> None:
+def _refuse_overlaps(host: Namespace, whose: str, ports: list[Hostport], local: list[Ip]) -> None:
     """Raise where a port of all addresses is somebody's of a single one, or the reverse.
 
     That exactly the same is not somebody else's, the kernel itself sees to.
@@ -85,7 +103,7 @@ def _refuse_overlaps(host: Namespace, chain: str, ports: list[Hostport], local: 
     for family in (4, 6):
         spread = [port for port in ports if port.everywhere and port.family == family]
         found += _singles(host, spread, [ip for ip in local if ip.family == family], ONE[family])
-    _refuse(chain, found)
+    _refuse(whose, found)
 
 
 def _singles(
@@ -98,13 +116,9 @@ def _singles(
     return [(port, held.get(key)) for port, key in places]
 
 
-def _refuse_taken(host: Namespace, chain: str, ports: list[Hostport]) -> None:
-    _refuse(chain, [(port, find_element(host, HELD, *port.place)) for port in ports])
-
-
-def _refuse(chain: str, found: list[tuple[Hostport, Element | None]]) -> None:
+def _refuse(whose: str, found: list[tuple[Hostport, Element | None]]) -> None:
     for port, element in found:
-        if element is not None and element.chain != chain:
+        if element is not None and element.comment != whose:
             raise TryAgainLater(
                 f"runtimeConfig.portMappings: port {port.source} of the node is taken: "
                 f"{_holder(element)} has {_written(port, element)}"
@@ -125,23 +139,26 @@ def _written(port: Hostport, element: Element) -> str:
 
 
 def differences(
-    host: Namespace, attachment: Attachment, ports: list[Hostport], rules: Rules, bit: int | None
+    host: Namespace, attachment: Attachment, ports: list[Hostport], ways: dict[int, Way], bit: int | None
 ) -> list[str]:
     """What is not as `take` left it."""
-    wrong = [
-        f"chain {name} of {TABLE} is not as it was made" for name, count in FIXED.items() if _count(host, name) < count
-    ]
-    if bit is not None and masquerading(bit)[1] not in [rule.comment for rule in list_rules(host, HELD, MASQUERADING)]:
+    own = chain_name(attachment)
+    wanted = {ways[port.family].name: ways[port.family].comments for port in ports}
+    wanted[own] = [str(port) for port in ports]
+    changed = [name for name, count in FIXED.items() if len(_comments(host, name)) < count]
+    changed += [name for name, told in wanted.items() if _comments(host, name) != told]
+    wrong = [f"chain {name} of {TABLE} is not as it was made" for name in changed]
+    if bit is not None and masquerading(bit)[1] not in _comments(host, MASQUERADING):
         wrong.append(f"what is marked with bit {bit} is not masqueraded")
-    chain = chain_name(attachment)
-    if [rule.comment for rule in list_rules(host, HELD, chain)] != [why for _, why in rules]:
-        wrong.append(f"chain {chain} of {TABLE} is not as it was made")
     for port in ports:
-        element = find_element(host, HELD, *port.place)
-        if element is None:
+        name, key = port.place
+        element, target = find_element(host, HELD, name, key), find_element(host, HELD, name + TO, key)
+        if element is None or target is None:
             wrong.append(f"port {port.source} of the node leads nowhere")
-        elif element.chain != chain:
+        elif element.comment != comment(attachment):
             wrong.append(f"port {port.source} of the node leads to {_holder(element)}")
+        elif (element.chain, target.value) != (ways[port.family].name, port.value):
+            wrong.append(f"port {port.source} of the node leads somewhere else")
     return wrong
 
 
@@ -156,5 +173,5 @@ def require_nftables(host: Namespace) -> None:
         raise NotAvailable(f"nftables does not serve on this node: {failure.message}", failure.details) from failure
 
 
-def _count(host: Namespace, chain: str) -> int:
-    return len(list_rules(host, HELD, chain))
+def _comments(host: Namespace, chain: str) -> list[str]:
+    return [rule.comment for rule in list_rules(host, HELD, chain)]

@@ -81,8 +81,7 @@ class PortmapConfig:
         for mapping in passed_over:
             if (mapping.protocol, mapping.port) not in served:
                 raise _leads_nowhere(mapping)
-        # Those of a single address come first: a chain's first rule that fits decides.
-        return sorted([port for port, _ in found.values()], key=lambda port: port.everywhere)
+        return [port for port, _ in found.values()]
 
 
 def targets(previous: Result, ifname: str) -> dict[int, Cidr]:

@@ -1,4 +1,4 @@
-"""The table's own chains and rules, and those of an attachment's chain; only ADD, CHECK and STATUS import this."""
+"""The table's own chains and rules, and those of ways to containers; only ADD, CHECK and STATUS import this."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import struct
 from binascii import crc32
 
 from cni_multus.cni.addressing import BITS, Cidr, Ip
+from cni_multus.hashes import digest
 from cni_multus.linux.expressions import (
     CT_STATUS,
     LOCAL,
@@ -22,11 +23,11 @@ from cni_multus.linux.expressions import (
     load_is_local,
     load_meta,
     load_saddr,
-    load_value,
     mask,
     masquerade,
     of_family,
     set_mark,
+    value_from,
     verdict,
     verdict_from,
 )
@@ -45,11 +46,10 @@ from cni_multus.linux.nftables import (
     Changes,
     Table,
 )
-from cni_multus.portmaps.hostport import ANY, NAME, ONE
+from cni_multus.portmaps.hostport import ANY, NAME, ONE, TO, WAY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.portmaps.hostport import Hostport
     from cni_multus.portmaps.requested import PortmapConfig
 
 LOOPBACK = Cidr.parse("127.0.0.0/8")
@@ -63,6 +63,9 @@ _ENTRANCE, _GUARD, MASQUERADING = "hostports", "guard", "postrouting"
 FIXED = {"prerouting": 1, "output": 1, _ENTRANCE: 4, _GUARD: 2}
 """How many rules the table's own chains have."""
 
+_TARGET = 8
+"""The register that the container's address is loaded into, behind the key."""
+
 _COMMENT_BYTES = 127
 """What nftables reads back of a comment."""
 
@@ -73,6 +76,8 @@ def _lay_out(changes: Changes) -> None:
     for family, kind in _TYPES.items():
         changes.add_set(ANY[family], INET_PROTO, INET_SERVICE, verdicts=True)
         changes.add_set(ONE[family], INET_PROTO, INET_SERVICE, kind, verdicts=True)
+        changes.add_set(ANY[family] + TO, INET_PROTO, INET_SERVICE, values=(kind, INET_SERVICE))
+        changes.add_set(ONE[family] + TO, INET_PROTO, INET_SERVICE, kind, values=(kind, INET_SERVICE))
     changes.add_chain(_ENTRANCE)
     for family in _TYPES:
         sent = of_family(family) + load_meta(META_L4PROTO) + load_dport(1)
@@ -101,16 +106,37 @@ def masquerading(bit: int) -> tuple[bytes, str]:
     return marked + led + masquerade(), f"bit {bit}"
 
 
-def of_attachment(config: PortmapConfig, targets: dict[int, Cidr], ports: list[Hostport]) -> list[tuple[bytes, str]]:
-    """The rules of an attachment's chain in their order, each with its comment."""
-    found = []
-    for family in sorted({port.family for port in ports}):
-        own = of_family(family)
-        for condition in config.conditions[family]:
-            found += [(own + test + verdict(RETURN), _short(f"unless {condition}")) for test in condition.failures()]
-        if config.snat:
-            found += [(own + marking, why) for marking, why in _markings(config, targets[family])]
-    return found + [(_leading(port), str(port)) for port in ports]
+class Way:
+    """A chain that ports of one family lead to: its name tells its rules; each with its comment."""
+
+    __slots__ = ("name", "rules")
+
+    def __init__(self, family: int, rules: list[tuple[bytes, str]]) -> None:
+        self.rules = rules
+        self.name = f"{WAY}{family}-{digest(b''.join([expressions for expressions, _ in rules]).hex(), 16)}"
+
+    @property
+    def comments(self) -> list[str]:
+        """What its rules are known by."""
+        return [why for _, why in self.rules]
+
+
+def way_of(config: PortmapConfig, target: Cidr) -> Way:
+    """The way to a container's address, in the order in which it is gone: conditions, marks, the new address."""
+    family = target.family
+    own = of_family(family)
+    rules = []
+    for condition in config.conditions[family]:
+        rules += [(own + test + verdict(RETURN), _short(f"unless {condition}")) for test in condition.failures()]
+    if config.snat:
+        rules += [(own + marking, why) for marking, why in _markings(config, target)]
+    sent = own + load_meta(META_L4PROTO) + load_dport(1)
+    # An address of IPv6 takes four registers.
+    there = dnat(family, _TARGET, _TARGET + (1 if family == 4 else 4))
+    to_one = sent + load_daddr(family, 2) + value_from(ONE[family] + TO, 0, _TARGET) + there
+    return Way(
+        family, [*rules, (to_one, "to one"), (sent + value_from(ANY[family] + TO, 0, _TARGET) + there, "to any")]
+    )
 
 
 def _markings(config: PortmapConfig, target: Cidr) -> list[tuple[bytes, str]]:
@@ -125,15 +151,6 @@ def _markings(config: PortmapConfig, target: Cidr) -> list[tuple[bytes, str]]:
         (load_saddr(target.family) + _within(network) + marked, f"bit {config.bit} from {network}")
         for network in networks
     ]
-
-
-def _leading(port: Hostport) -> bytes:
-    sent = of_family(port.family) + load_meta(META_L4PROTO) + compare(bytes((port.number,)))
-    sent += load_dport() + compare(port.port.to_bytes(2, "big"))
-    if not port.everywhere:
-        sent += load_daddr(port.family) + compare(port.address.packed)
-    target = load_value(port.target.packed) + load_value(port.target_port.to_bytes(2, "big"), 4)
-    return sent + target + dnat(port.family, 0, 4)
 
 
 def _short(text: str) -> str:

@@ -159,6 +159,39 @@ def test_maps_comments_and_chains_read_well(host: Namespace) -> None:
     assert 'chain of-pod { comment "multus:net:id:eth0"' in text
 
 
+def test_maps_to_addresses_and_ports_read_well(host: Namespace) -> None:
+    change = changes()
+    change.add_set("to", INET_PROTO, INET_SERVICE, values=(IPV4_ADDR, INET_SERVICE))
+    change.add_set("to6", INET_PROTO, INET_SERVICE, IPV6_ADDR, values=(IPV6_ADDR, INET_SERVICE))
+    value = concatenated(ADDRESS, (80).to_bytes(2, "big"))
+    change.add_element("to", WEB, value=value, comment="whose")
+    sent = say.load_meta(say.META_L4PROTO) + say.load_dport(1)
+    change.add_rule("prerouting", say.of_family(4), sent, say.value_from("to", 0, 8), say.dnat(4, 8, 9))
+    change.add_rule(
+        "prerouting", say.of_family(6), sent, say.load_daddr(6, 2), say.value_from("to6", 0, 8), say.dnat(6, 8, 12)
+    )
+    change.commit(host)
+    text = " ".join(nft(host, "list", "ruleset").split())
+    assert "type inet_proto . inet_service : ipv4_addr . inet_service" in text
+    assert 'elements = { tcp . 8080 comment "whose" : 10.1.2.3 . 80 }' in text
+    assert rules(host, "prerouting") == [
+        "meta nfproto ipv4 dnat ip to meta l4proto . th dport map @to",
+        "dnat ip6 to meta l4proto . th dport . ip6 daddr map @to6",
+    ]
+    found = find_element(host, TABLE, "to", WEB)
+    assert found is not None
+    assert (found.value, found.chain) == (value, "")
+
+
+def test_a_range_is_compared_as_it_is_meant(host: Namespace) -> None:
+    change = changes()
+    low, high = (10).to_bytes(2, "big"), (20).to_bytes(2, "big")
+    for operation in (say.EQUAL, say.NOT_EQUAL):
+        change.add_rule("prerouting", say.load_dport(), say.compare_range(low, high, operation), say.verdict(RETURN))
+    change.commit(host)
+    assert rules(host, "prerouting") == ["th dport 10-20 return", "th dport != 10-20 return"]
+
+
 def test_what_was_made_is_listed(host: Namespace) -> None:
     assert (list_chains(host, TABLE), list_elements(host, TABLE, "sources"), list_rules(host, TABLE, "of-pod")) == (
         {},

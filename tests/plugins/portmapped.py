@@ -61,19 +61,39 @@ def ruleset(node: Runtime) -> str:
 
 
 def held(node: Runtime) -> list[str]:
-    """The keys of all maps, and where they lead."""
+    """The keys of all maps, and whose they are; each leads to an address."""
     found = []
     for name in ("any4", "one4", "any6", "one6"):
-        listed = node.shown.run(f"nft list map inet multus_hostports {name} 2>/dev/null || true")
-        for line in listed.partition("elements = {")[2].partition("}")[0].split(","):
-            key, _, rest = line.strip().partition(" comment ")
-            if key:
-                found.append(f"{key} -> {rest.split('jump ')[1].strip()}")
+        own = dict(_elements(node, name))
+        assert set(own) == {key for key, _ in _elements(node, f"{name}to")}
+        found += [f"{key} of {rest.split(chr(34))[1].removeprefix('multus:')}" for key, rest in own.items()]
     return sorted(found)
+
+
+def targets(node: Runtime) -> list[str]:
+    """The addresses and ports that ports of the node lead to."""
+    names = ("any4to", "one4to", "any6to", "one6to")
+    return sorted({value.removeprefix(" : ") for name in names for _, value in _elements(node, name)})
+
+
+def _elements(node: Runtime, name: str) -> list[tuple[str, str]]:
+    listed = node.shown.run(f"nft list map inet multus_hostports {name} 2>/dev/null || true")
+    lines = [line.strip() for line in listed.partition("elements = {")[2].partition("}")[0].split(",")]
+    places = [min(at for at in (line.find(" comment "), line.find(" : "), len(line)) if at >= 0) for line in lines]
+    return [(line[:at], line[at:]) for line, at in zip(lines, places, strict=True) if line]
 
 
 def chains(node: Runtime) -> list[str]:
     """The names of attachments' chains."""
+    return [name for name in _chains(node) if not name.startswith("way")]
+
+
+def ways(node: Runtime) -> list[str]:
+    """The names of the chains that ports lead to."""
+    return [name for name in _chains(node) if name.startswith("way")]
+
+
+def _chains(node: Runtime) -> list[str]:
     words = [line.split() for line in ruleset(node).splitlines() if line.startswith("\tchain ")]
     fixed = {"hostports", "prerouting", "output", "postrouting", "guard"}
     return sorted(word[1] for word in words if word[1] not in fixed)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.plugins.portmapped import chains, garbage, given, held, mapping, portmap, ruleset
+from tests.plugins.portmapped import chains, garbage, given, held, mapping, portmap, ruleset, targets, ways
 from tests.plugins.runtime import VERSIONS, WITH_CHECK
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.plugins.runtime import Runtime
 
 CHAIN = "blue-pod1-eth0-286146fa"
+MINE = "blue:pod1:eth0"
 WEB = mapping(8080)
 DUAL = given("10.1.2.5/24", "2001:db8:1::5/64")
 
@@ -45,10 +46,16 @@ iif != "lo" ip saddr 127.0.0.0/8 drop
 """
 
 
-def rules(node: Runtime, chain: str = CHAIN) -> list[str]:
-    """The rules of a chain as nft writes them."""
-    lines = node.shown.run(f"nft list chain inet multus_hostports {chain}").splitlines()
-    return [line.strip() for line in lines[3:-2]]
+def rules(node: Runtime) -> list[str]:
+    """The rules of the ways that there are, as nft writes them."""
+    listed = [node.shown.run(f"nft list chain inet multus_hostports {way}").splitlines() for way in ways(node)]
+    return [line.strip() for lines in listed for line in lines[2:-2]]
+
+
+def told(node: Runtime) -> list[str]:
+    """What an attachment's chain tells of its ports."""
+    lines = node.shown.run(f"nft list chain inet multus_hostports {CHAIN}").splitlines()
+    return [line.strip().removeprefix("comment ").strip('"') for line in lines[3:-2]]
 
 
 def add(
@@ -66,7 +73,7 @@ def test_the_result_is_passed_on_in_every_version(version: str, node: Runtime, p
         previous = {**previous, "ips": [{"address": "10.1.2.5/24", "version": "4"}], "dns": {}}
     config = portmap(WEB, version=version)
     assert node.ask("ADD", config, pod, previous).succeeded().document == previous
-    assert held(node) == [f"tcp . 8080 -> {CHAIN}"]
+    assert held(node) == [f"tcp . 8080 of {MINE}"]
     if version in WITH_CHECK:
         node.check(config, pod, previous)
     node.delete(config, pod)
@@ -77,15 +84,22 @@ def test_the_table_reads_well(node: Runtime, pod: Pod) -> None:
     add(node, pod, WEB, mapping(53, "UDP", "127.0.0.1", to=5353), previous=DUAL)
     text = "".join(f"{line.strip()}\n" for line in ruleset(node).splitlines())
     assert LAID_OUT in text.replace("}\n\n", "}\n")
-    assert held(node) == [f"tcp . 8080 -> {CHAIN}", f"tcp . 8080 -> {CHAIN}", f"udp . 53 . 127.0.0.1 -> {CHAIN}"]
+    assert held(node) == [f"tcp . 8080 of {MINE}", f"tcp . 8080 of {MINE}", f"udp . 53 . 127.0.0.1 of {MINE}"]
     assert 'comment "multus:blue:pod1:eth0"' in text
+    assert told(node) == [
+        "tcp 0.0.0.0:8080 -> 10.1.2.5:80",
+        "tcp [::]:8080 -> [2001:db8:1::5]:80",
+        "udp 127.0.0.1:53 -> 10.1.2.5:5353",
+    ]
+    assert targets(node) == ["10.1.2.5 . 5353", "10.1.2.5 . 80", "2001:db8:1::5 . 80"]
     assert rules(node) == [
         'ip saddr 10.1.2.0/24 meta mark set meta mark | 0x00002000 comment "bit 13 from 10.1.2.0/24"',
         'ip saddr 127.0.0.0/8 meta mark set meta mark | 0x00002000 comment "bit 13 from 127.0.0.0/8"',
+        'dnat ip to meta l4proto . th dport . ip daddr map @one4to comment "to one"',
+        'meta nfproto ipv4 dnat ip to meta l4proto . th dport map @any4to comment "to any"',
         'ip6 saddr 2001:db8:1::/64 meta mark set meta mark | 0x00002000 comment "bit 13 from 2001:db8:1::/64"',
-        'udp dport 53 ip daddr 127.0.0.1 dnat ip to 10.1.2.5:5353 comment "udp 127.0.0.1:53 -> 10.1.2.5:5353"',
-        'meta nfproto ipv4 tcp dport 8080 dnat ip to 10.1.2.5:80 comment "tcp 0.0.0.0:8080 -> 10.1.2.5:80"',
-        'meta nfproto ipv6 tcp dport 8080 dnat ip6 to [2001:db8:1::5]:80 comment "tcp [::]:8080 -> [2001:db8:1::5]:80"',
+        'dnat ip6 to meta l4proto . th dport . ip6 daddr map @one6to comment "to one"',
+        'meta nfproto ipv6 dnat ip6 to meta l4proto . th dport map @any6to comment "to any"',
     ]
 
 
@@ -173,15 +187,14 @@ def test_what_nftables_cannot_do_names_what_can(node: Runtime, pod: Pod) -> None
 @pytest.mark.parametrize("backend", ["iptables", "nftables", ""])
 def test_either_backend_is_ours(backend: str, node: Runtime, pod: Pod) -> None:
     add(node, pod, WEB, backend=backend)
-    assert held(node) == [f"tcp . 8080 -> {CHAIN}"]
+    assert held(node) == [f"tcp . 8080 of {MINE}"]
     assert "CNI" not in node.shown.run("iptables-save -t nat")
 
 
 @pytest.mark.parametrize("protocol", ["tcp", "TCP", "udp", "Udp", "sctp", "SCTP", ""])
 def test_protocols_are_read_in_any_case(protocol: str, node: Runtime, pod: Pod) -> None:
     add(node, pod, mapping(8080, protocol))
-    assert held(node) == [f"{protocol.lower() or 'tcp'} . 8080 -> {CHAIN}"]
-    assert f"{protocol.lower() or 'tcp'} dport 8080" in rules(node)[-1]
+    assert held(node) == [f"{protocol.lower() or 'tcp'} . 8080 of {MINE}"]
 
 
 @pytest.mark.parametrize(
@@ -204,15 +217,15 @@ def test_a_host_ip_speaks_for_its_family(
         assert ruleset(node) == ""
         return
     node.ask("ADD", config, pod, given(*addresses)).succeeded()
-    leading = [rule for rule in rules(node) if "dnat" in rule]
-    assert {"6" if "dnat ip6" in rule else "4" for rule in leading} == expected
-    assert any("daddr" in rule for rule in leading) == (address in ("192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7"))
+    assert {"6" if target.startswith("2001") else "4" for target in targets(node)} == expected
+    single = address in ("192.0.2.7", "2001:db8::7", "::ffff:192.0.2.7")
+    assert [len(key.split(" . ")) for key in held(node)] == [3 if single else 2] * len(expected)
 
 
 def test_an_address_of_the_other_family_is_passed_over_where_the_port_is_served_anyway(node: Runtime, pod: Pod) -> None:
     """Runtimes publish at 0.0.0.0 and at ::, whatever the pod has."""
     add(node, pod, mapping(8080, address="0.0.0.0"), mapping(8080, address="::"))
-    assert held(node) == [f"tcp . 8080 -> {CHAIN}"]
+    assert held(node) == [f"tcp . 8080 of {MINE}"]
     config = portmap(mapping(8080, address="0.0.0.0"), mapping(8081, address="::"))
     assert "[1].hostIP" in node.ask("ADD", config, pod, given()).failed(7)
 
@@ -245,15 +258,12 @@ def test_the_containers_own_addresses_are_taken(node: Runtime, pod: Pod) -> None
     ips = [{"address": ip, **({"interface": at} if at is not None else {})} for ip, at in addresses]
     previous = {"cniVersion": "1.1.0", "interfaces": interfaces, "ips": ips}
     add(node, pod, WEB, previous=previous)
-    assert {rule.partition("dnat ")[2].split()[2] for rule in rules(node) if "dnat" in rule} == {
-        "10.0.0.3:80",
-        "[fd00::5]:80",
-    }
+    assert targets(node) == ["10.0.0.3 . 80", "fd00::5 . 80"]
 
 
 def test_without_snat_nothing_is_marked(node: Runtime, pod: Pod) -> None:
     add(node, pod, WEB, snat=False)
-    assert len(rules(node)) == 1
+    assert len(rules(node)) == 2
     assert "masquerade" not in ruleset(node)
 
 
@@ -313,7 +323,7 @@ def test_a_delete_leaves_the_containers_other_networks_alone(node: Runtime, pod:
     add(node, pod, mapping(8081), name="red")
     node.ask("ADD", portmap(mapping(8082)), pod, given(), CNI_IFNAME="net1")
     node.delete(portmap(), pod)
-    assert [key.split(" -> ")[0] for key in held(node)] == ["tcp . 8081"]
+    assert [key.split(" of ")[0] for key in held(node)] == ["tcp . 8081"]
     node.delete(portmap(name="red"), pod)
     assert held(node) == []
 
@@ -324,7 +334,7 @@ def test_two_interfaces_of_a_network_have_ports_of_their_own(node: Runtime, pod:
     add(node, pod, WEB)
     node.ask("ADD", portmap(mapping(8081)), pod, of_net1, CNI_IFNAME="net1").succeeded()
     node.delete(portmap(), pod)
-    assert [key.split(" -> ")[0] for key in held(node)] == ["tcp . 8081"]
+    assert [key.split(" of ")[0] for key in held(node)] == ["tcp . 8081"]
     node.check(portmap(mapping(8081)), pod, of_net1, CNI_IFNAME="net1")
 
 
@@ -332,16 +342,16 @@ def test_an_add_again_replaces_what_a_killed_one_left(node: Runtime, pod: Pod) -
     """BUG of the reference: its nftables backend adds the rules twice, its iptables one keeps the old ones."""
     add(node, pod, WEB, mapping(8081), mapping(8082, address="192.0.2.1"))
     add(node, pod, WEB, mapping(8083), previous=given("10.1.2.9/24"), markMasqBit=4)
-    assert held(node) == [f"tcp . 8080 -> {CHAIN}", f"tcp . 8083 -> {CHAIN}"]
-    assert {rule.partition("dnat ip to ")[2].split()[0] for rule in rules(node) if "dnat" in rule} == {"10.1.2.9:80"}
-    assert len(rules(node)) == 4
+    assert held(node) == [f"tcp . 8080 of {MINE}", f"tcp . 8083 of {MINE}"]
+    assert targets(node) == ["10.1.2.9 . 80"]
+    assert told(node) == ["tcp 0.0.0.0:8080 -> 10.1.2.9:80", "tcp 0.0.0.0:8083 -> 10.1.2.9:80"]
 
 
 def test_what_somebody_emptied_by_hand_can_be_added_and_deleted(node: Runtime, pod: Pod, make_pod: MakePod) -> None:
     add(node, pod, WEB)
     node.shown.run(f"nft flush chain inet multus_hostports {CHAIN}")
     add(node, pod, mapping(8081))
-    assert held(node) == [f"tcp . 8081 -> {CHAIN}"]
+    assert held(node) == [f"tcp . 8081 of {MINE}"]
     node.shown.run(f"nft flush chain inet multus_hostports {CHAIN}")
     node.delete(portmap(), pod)
     assert (held(node), chains(node)) == ([], [])
@@ -353,10 +363,11 @@ def test_what_somebody_emptied_by_hand_can_be_added_and_deleted(node: Runtime, p
 
 def test_an_element_that_somebody_else_has_now_is_left_to_him(node: Runtime, pod: Pod, make_pod: MakePod) -> None:
     add(node, pod, WEB, mapping(8081))
-    node.shown.run("nft 'delete element inet multus_hostports any4 { tcp . 8080 }'")
+    for name in ("any4", "any4to"):
+        node.shown.run(f"nft 'delete element inet multus_hostports {name} {{ tcp . 8080 }}'")
     add(node, make_pod("next"), WEB)
     node.delete(portmap(), pod)
-    assert [key.split(" -> ")[0] for key in held(node)] == ["tcp . 8080"]
+    assert [key.split(" of ")[0] for key in held(node)] == ["tcp . 8080"]
 
 
 def test_a_failing_add_leaves_what_was_there(node: Runtime, pod: Pod, make_pod: MakePod) -> None:
@@ -369,7 +380,11 @@ def test_a_failing_add_leaves_what_was_there(node: Runtime, pod: Pod, make_pod: 
 CHANGES = {
     f"nft flush chain inet multus_hostports {CHAIN}": CHAIN,
     "nft 'delete element inet multus_hostports any4 { tcp . 8080 }'": "tcp 0.0.0.0:8080 of the node leads nowhere",
+    "nft 'delete element inet multus_hostports any4to { tcp . 8080 }'": "tcp 0.0.0.0:8080 of the node leads nowhere",
     "nft delete table inet multus_hostports": "leads nowhere",
+    "nft flush chain inet multus_hostports $(nft list chains inet | grep -o 'way4-[0-9a-f]*')": "chain way4-",
+    "nft 'delete element inet multus_hostports any4to { tcp . 8080 };"
+    " add element inet multus_hostports any4to { tcp . 8080 : 10.1.2.6 . 80 }'": "leads somewhere else",
     "nft flush chain inet multus_hostports hostports": "chain hostports",
     "nft flush chain inet multus_hostports guard": "chain guard",
     "nft flush chain inet multus_hostports output": "chain output",
@@ -412,6 +427,26 @@ def test_a_check_sees_what_is_not_as_configured(other: dict[str, Any], node: Run
     assert node.difference(portmap(WEB), pod, given())
 
 
+def test_ports_of_equal_conditions_and_networks_go_one_way(node: Runtime, make_pod: MakePod) -> None:
+    pods = [make_pod(f"pod{number}") for number in range(4)]
+    add(node, pods[0], mapping(8000), previous=DUAL)
+    add(node, pods[1], mapping(8001), previous=given("10.1.2.6/24", "2001:db8:1::6/64"))
+    assert len(ways(node)) == 2
+    add(node, pods[2], mapping(8002), previous=given("10.1.3.6/24"))
+    add(node, pods[3], mapping(8003), conditionsV4=["ip saddr 10.0.0.1"])
+    assert len(ways(node)) == 4
+
+
+def test_a_way_that_somebody_emptied_is_made_again(node: Runtime, make_pod: MakePod) -> None:
+    add(node, make_pod("first"), WEB)
+    whole = ruleset(node)
+    node.shown.run(f"nft flush chain inet multus_hostports {ways(node)[0]}")
+    second = make_pod("second")
+    add(node, second, mapping(8081))
+    node.delete(portmap(), second)
+    assert ruleset(node) == whole
+
+
 def test_a_check_names_who_has_the_port(node: Runtime, pod: Pod, make_pod: MakePod) -> None:
     add(node, make_pod("other"), WEB)
     assert "eth0 of container other in network blue" in node.difference(portmap(WEB), pod, given())
@@ -426,7 +461,7 @@ def test_status_asks_the_kernel_and_changes_nothing(node: Runtime, pod: Pod) -> 
     assert node.shown.run("nft list ruleset") == ""
     add(node, pod, WEB)
     node.ask("STATUS", portmap()).succeeded()
-    assert held(node) == [f"tcp . 8080 -> {CHAIN}"]
+    assert held(node) == [f"tcp . 8080 of {MINE}"]
 
 
 def test_garbage_goes_and_what_is_valid_stays(node: Runtime, make_pod: MakePod) -> None:
@@ -435,7 +470,7 @@ def test_garbage_goes_and_what_is_valid_stays(node: Runtime, make_pod: MakePod) 
     add(node, make_pod("elsewhere"), mapping(9000), name="red")
     add(node, make_pod("similar"), mapping(9001), name="blue2")
     assert node.ask("GC", garbage(portmap(), "kept")).succeeded().stdout == b""
-    assert sorted(key.split(" -> ")[0] for key in held(node)) == [
+    assert sorted(key.split(" of ")[0] for key in held(node)) == [
         "tcp . 8000",
         "tcp . 9000",
         "tcp . 9001",
@@ -444,7 +479,20 @@ def test_garbage_goes_and_what_is_valid_stays(node: Runtime, make_pod: MakePod) 
     assert len(chains(node)) == 3
     node.ask("GC", garbage(portmap())).succeeded()
     node.ask("GC", garbage(portmap())).succeeded()
-    assert [key.split(" -> ")[0] for key in held(node)] == ["tcp . 9000", "tcp . 9001"]
+    assert [key.split(" of ")[0] for key in held(node)] == ["tcp . 9000", "tcp . 9001"]
+    assert len(ways(node)) == 1
+
+
+def test_ways_that_nobody_goes_are_garbage(node: Runtime, make_pod: MakePod) -> None:
+    first, second = make_pod("first"), make_pod("second")
+    add(node, first, WEB, masqAll=True)
+    add(node, second, mapping(8081))
+    node.delete(portmap(), first)
+    assert len(ways(node)) == 2
+    node.ask("GC", garbage(portmap(), "second")).succeeded()
+    assert len(ways(node)) == 1
+    node.check(portmap(mapping(8081)), second, given())
+    add(node, first, WEB, masqAll=True)
 
 
 def test_garbage_collection_needs_the_list_and_no_table(node: Runtime, pod: Pod) -> None:

@@ -30,6 +30,8 @@ PROTOCOLS = ["tcp", "udp"]
 @pytest.fixture
 def outside(netns: MakeNamespace, node: Runtime) -> str:
     node.shown.run("ip link set lo up")
+    # A bridge that looks for duplicates of its own address asks for nobody else's meanwhile.
+    node.shown.write("ipv6/conf/default/accept_dad", "0")
     return make_outside(netns, node.host.path)
 
 
