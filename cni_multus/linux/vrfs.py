@@ -32,14 +32,13 @@ if TYPE_CHECKING:
     from cni_multus.linux.links import Link
     from cni_multus.linux.netns import Namespace
 
-_OF_THE_KERNEL = 2
 _LOCAL = 2
 _LINK_SCOPE = 253
 _PATIENCE = 2.0
 
 
 class Belongings:
-    """The IPv6 addresses and the routes, as of the main table, that somebody gave a link, not the kernel by itself."""
+    """The IPv6 addresses of a link, but link-local ones, and its routes, as of the main table."""
 
     __slots__ = ("addresses", "routes")
 
@@ -55,12 +54,8 @@ class Belongings:
             for address in list_addresses(container, link.index, 6)
             if address.permanent and address.scope != _LINK_SCOPE
         ]
-        routes = [
-            in_table(route, RT_TABLE_MAIN)
-            for route in own_routes(container, link.index, table)
-            if route.protocol != _OF_THE_KERNEL
-        ]
-        return Belongings(addresses, routes)
+        routes = own_routes(container, link.index, table)
+        return Belongings(addresses, [in_table(route, RT_TABLE_MAIN) for route in routes])
 
     @staticmethod
     def parse(section: Section) -> Belongings:
@@ -128,7 +123,11 @@ def remaster(
     attempt: str,
     harmless: tuple[int, ...] = (),
 ) -> None:
-    """Give a link another master, 0 for none, and its belongings again, the routes in `table`."""
+    """Give a link another master, 0 for none, and its belongings again, the routes in `table`.
+
+    What the kernel makes again by itself it may do meanwhile: what is there already is as good.
+    """
+    harmless = (*harmless, errno.EEXIST)
     if link.master != master:
         change_link(container, link.index, master=master, attempt=attempt)
     addresses = {str(address) for address in list_addresses(container, link.index, 6)}

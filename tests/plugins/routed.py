@@ -101,8 +101,7 @@ class Routed:
         routes = "".join(self.inside.run(f"ip -{family} -d route show table all") for family in (4, 6))
         return {
             "rules": self.rules(priorities=True),
-            # The kernel adds to the local table when duplicate address detection is through.
-            "routes": sorted(line for line in routes.splitlines() if "table local" not in line),
+            "routes": sorted(line for line in routes.splitlines() if not _comes_later(line)),
             "links": self.inside.links(),
             "files": self.files(),
         }
@@ -110,6 +109,11 @@ class Routed:
     def files(self) -> dict[str, Any]:
         """What is on record, in any order."""
         return {path.name: _sorted(json.loads(path.read_text())) for path in self.data.glob("*")}
+
+
+def _comes_later(route: str) -> bool:
+    """Whether the kernel adds a route by itself, once duplicate address detection is through."""
+    return "table local" in route or route.startswith(("local fe80", "anycast"))
 
 
 def _sorted(document: dict[str, Any]) -> dict[str, Any]:

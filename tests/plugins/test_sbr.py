@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -220,6 +221,24 @@ def test_it_passes_on_the_result_in_every_version(routed: Routed, version: str) 
     assert result["cniVersion"] == version
     assert [ip["address"] for ip in result["ips"]] == ["10.2.0.2/24"]
     assert routed.rules() == ["from 10.2.0.2 lookup 100"]
+
+
+def test_attachments_at_once_have_tables_of_their_own(routed: Routed) -> None:
+    for at in range(4):
+        routed.inside.run(f"ip link add many{at} up type veth peer name ynam{at}; ip link set ynam{at} up")
+        routed.inside.run(f"ip addr add 10.7.{at}.2/24 dev many{at}")
+
+    def add(at: int) -> None:
+        told = {
+            "cniVersion": "1.1.0",
+            "interfaces": [{"name": f"many{at}", "sandbox": routed.pod.netns}],
+            "ips": [{"address": f"10.7.{at}.2/24", "interface": 0}],
+        }
+        routed.node.ask("ADD", routed.config, routed.pod, told, CNI_IFNAME=f"many{at}").succeeded()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, range(4)))
+    assert sorted(rule.rpartition(" ")[2] for rule in routed.rules()) == ["100", "101", "102", "103"]
 
 
 # With a table of one's own.

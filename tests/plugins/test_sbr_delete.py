@@ -219,6 +219,21 @@ def test_whoever_is_killed_in_an_add_leaves_what_the_next_one_completes(
     assert 5 < kills < SENDS
 
 
+def test_whatever_is_lost_on_its_way_to_the_kernel_leaves_what_was_there(
+    routed: Routed, before: dict[str, Any]
+) -> None:
+    told = {**routed.config, "prevResult": routed.previous}
+    failures = 0
+    for at in range(1, SENDS + 1):
+        strace = ["strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject=sendto:error=EPERM:when={at}"]
+        ended = routed.node.process("ADD", told, routed.pod, *strace, CNI_IFNAME="net1")
+        failures += ended.status != 0
+        if ended.status == 0:
+            routed.delete()
+        assert routed.everything() == before, f"lost {at}"
+    assert 5 < failures < SENDS
+
+
 # CHECK.
 
 
