@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from tests.differential.side import Side
 
-RANDOM_NAME = re.compile(r"\bveth[0-9a-f]{8}\b")
+RANDOM_NAME = re.compile(r"\b(veth|bwp)(?:[0-9a-f]{8}|[0-9a-f]{12})\b")
 MAC = re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b")
 CHOSEN = {"00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"}
 ABSENT = "(absent)"
@@ -47,14 +47,19 @@ def normalised(value: Any, side: Side, macs: dict[str, str]) -> Any:
         return [normalised(item, side, macs) for item in value]
     if not isinstance(value, str):
         return value
-    text = RANDOM_NAME.sub("veth*", value).replace(side.pod, "POD").replace(str(side.data), "DATA")
+    text = nameless(value).replace(side.pod, "POD").replace(str(side.data), "DATA")
     return MAC.sub(lambda found: macs.get(found[0], found[0]), text)
+
+
+def nameless(text: str) -> str:
+    """The same with names that are random, or made of a hash, as `veth*` and `bwp*`."""
+    return RANDOM_NAME.sub(r"\1*", text)
 
 
 def random_macs(shown: dict[str, Any], asked: str) -> dict[str, str]:
     """What to call the MACs that nobody `asked` for: after the links that have them."""
     return {
-        link["mac"]: f"(MAC of {RANDOM_NAME.sub('veth*', name)} in the {where})"
+        link["mac"]: f"(MAC of {nameless(name)} in the {where})"
         for where in ("node", "pod")
         for name, link in shown[where]["links"].items()
         if link["mac"] not in CHOSEN and link["mac"] not in asked.lower()

@@ -245,6 +245,42 @@ INTENDED = (
         "the same: the kernel adds its route once an address is no longer tentative",
         theirs=ABSENT,
     ),
+    # bandwidth.
+    Intended(
+        "after ADD > node > links > bwp[*] > IFLA_IFALIAS",
+        "an ifb says whose it is, for people and for garbage collection",
+        theirs=None,
+    ),
+    Intended(
+        "after ADD > node > links > bwp[*] > IFLA_TXQLEN",
+        "the kernel's own; the reference passes on its library's zero",
+        ours=32,
+        theirs=0,
+    ),
+    Intended(
+        "after ADD > node > settings > ipv6/conf/bwp[*]/disable_ipv6",
+        "an ifb passes on what others send, and sends nothing of its own",
+        ours="1",
+        theirs="0",
+    ),
+    Intended(
+        "after ADD > node > traffic > outgoing by * > handle",
+        "a bucket is told from somebody else's by its number, so that DEL takes no other",
+        ours="b1d0:",
+        theirs="1:",
+    ),
+    Intended(
+        "after ADD > node > traffic > incoming by veth[*] > kind",
+        "others can look at what comes in, and goes out, beside it",
+        ours="clsact",
+        theirs="ingress",
+    ),
+    Intended(
+        "after ADD > node > traffic > outgoing by veth[*] > buffer",
+        "a burst is given in bytes where its time does not fit 32 bits; the reference's comes out a third of it",
+        ours=2415919091,
+        theirs=2415919079,
+    ),
     # tuning.
     Intended(
         "after ADD > pod > settings > ipv[46]/conf/eth0/proxy_*",

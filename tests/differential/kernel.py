@@ -62,6 +62,8 @@ FLAGS = {
     0x200: "allmulti",
     0x1000: "multicast",
 }
+BUCKET = ("rate", "limit", "buffer")
+INGRESS = 0xFFFFFFF1
 SYSCTLS = {
     "ipv4": ("arp_notify", "accept_local", "rp_filter", "route_localnet", "proxy_arp"),
     "ipv6": (
@@ -79,7 +81,7 @@ GLOBAL_SYSCTLS = ("ipv4/ip_forward", "ipv6/conf/all/forwarding", "ipv6/conf/all/
 
 
 def shown(kernel: IPRoute, netns: str = "") -> dict[str, Any]:
-    """Links, addresses, routes, rules and settings of the namespace that `kernel` was opened in."""
+    """Links, addresses, routes, rules, settings and queues of the namespace that `kernel` was opened in."""
     links = {link["index"]: link for link in kernel.get_links()}
     names = {index: link.get_attr("IFLA_IFNAME") for index, link in links.items()}
     if netns:
@@ -93,6 +95,7 @@ def shown(kernel: IPRoute, netns: str = "") -> dict[str, Any]:
         "routes": dict(_routes(kernel, names)),
         "rules": dict(_rules(kernel)),
         "settings": settings,
+        "traffic": dict(_traffic(kernel, names)),
     }
 
 
@@ -170,6 +173,17 @@ def _rules(kernel: IPRoute) -> Iterator[tuple[str, Any]]:
                     "proto": rule.get_attr("FRA_PROTOCOL"),
                 },
             )
+
+
+def _traffic(kernel: IPRoute, names: dict[int, str]) -> Iterator[tuple[str, Any]]:
+    for qdisc in kernel.get_qdiscs():
+        kind, place = qdisc.get_attr("TCA_KIND"), "incoming" if qdisc["parent"] == INGRESS else "outgoing"
+        options = qdisc.get_attr("TCA_OPTIONS") if kind == "tbf" else None
+        parameters = options.get_attr("TCA_TBF_PARMS") if options else {}
+        yield (
+            f"{place} by {names[qdisc['index']]}",
+            {"kind": kind, "handle": f"{qdisc['handle'] >> 16:x}:", **{key: parameters.get(key) for key in BUCKET}},
+        )
 
 
 def _settings(names: Any) -> Iterator[tuple[str, str]]:
