@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bench import report
 from bench.measure import Failed
 from bench.row import Bench, Row
-from bench.rows import calls, memory, meta, pair, plugins, pool, start
+from bench.rows import calls, memory, meta, pair, plugins, pool, portmap, start
 from bench.runtime import Runtime
 from bench.table import table
 from bench.world import isolate, make_world
@@ -21,7 +21,16 @@ from cni_multus.registry import MODULES
 from tools.build import BASELINE, PROGRAM, ROOT
 from tools.reference import ReferenceMissing, reference_plugins
 
-ROWS = {"start": start, "pair": pair, "meta": meta, "plugins": plugins, "pool": pool, "memory": memory, "calls": calls}
+ROWS = {
+    "start": start,
+    "pair": pair,
+    "meta": meta,
+    "plugins": plugins,
+    "portmap": portmap,
+    "pool": pool,
+    "memory": memory,
+    "calls": calls,
+}
 RUNS, QUICK_RUNS = 30, 5
 
 
