@@ -108,6 +108,17 @@ MASQUERADE = {
 RANGES = {"ipam.host_local.config", "ipam.host_local.ranges"}
 ROUTES = {"cni_multus.linux.routeinfo", "cni_multus.linux.routes"}
 
+# What sbr needs for every verb; the interface's own plugin has nothing to do then.
+SBR = {
+    "cni_multus.linux.exclusion",
+    "cni_multus.linux.routetables",
+    "cni_multus.linux.rules",
+    "cni_multus.sourcerouting",
+    "cni_multus.state.backups",
+    "plugins.sbr",
+    *ROUTES,
+}
+
 FOR_ADD = {
     "cni_multus.interface",
     "cni_multus.linux.announce",
@@ -180,7 +191,7 @@ def own_modules(trace: str) -> set[str]:
 def bridge(tmp_path: Path, netns: Callable[[str], str]) -> Call:
     """Call the program as a runtime calls a plugin named bridge, on a node and for a pod of their own."""
     node, pod = netns("node"), netns("pod")
-    for kind in ("bridge", "multus"):
+    for kind in ("bridge", "multus", "sbr"):
         (tmp_path / kind).symlink_to(PROGRAM)
     config = {
         "cniVersion": "1.1.0",
@@ -242,6 +253,13 @@ def test_ipmasq_with_nftables_imports_little_and_executes_nothing(bridge: Call) 
     assert added.outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_ADD, MASQUERADE) == []
     assert deleted.outside(INTERPRETER, PROTOCOL, BRIDGE, MASQUERADE) == []
     assert {Path(program).name for trace in (added, deleted) for program in trace.programs} == {"bridge", "multus"}
+
+
+def test_a_chained_plugin_imports_what_its_verb_needs(bridge: Call, tmp_path: Path) -> None:
+    more = {"type": "sbr", "dataDir": str(tmp_path / "routing"), "prevResult": json.loads(bridge("ADD").answer)}
+    assert bridge("ADD", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR, {"cni_multus.sourceplan"}) == []
+    assert bridge("CHECK", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR) == []
+    assert bridge("DEL", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR) == []
 
 
 def test_the_meta_plugin_imports_what_its_networks_need(bridge: Call, tmp_path: Path) -> None:
