@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.cli.terminal import ROOT, Terminal
+from tests.plugins.limited import qdiscs
+from tests.plugins.portmapped import targets
 from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
@@ -16,13 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONF = ROOT / "conf"
+LIMITS = {"ingressRate": 100_000_000, "ingressBurst": 8_000_000, "egressRate": 50_000_000, "egressBurst": 4_000_000}
+
 CAPABILITIES = {
     "bridge/fixed-mac": {"mac": "02:00:00:00:00:07"},
     "macvlan/no-addresses": {"mac": "02:00:00:00:00:08"},
     "host-local/requested": {"ips": ["192.168.13.77"], "ipRanges": [[{"subnet": "fd00:13::/64"}]]},
     "static/requested": {"ips": ["192.168.21.9/24"]},
     "tap/machine": {"mac": "02:00:00:00:00:09"},
+    "bandwidth/requested": {"bandwidth": {**LIMITS, "ingressRate": 20_000_000}},
     "tuning/mac": {"mac": "02:00:00:00:00:0a"},
+    "portmap/published": {"portMappings": [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]},
+    "portmap/conditions": {"portMappings": [{"hostPort": 8081, "containerPort": 80, "protocol": "tcp"}]},
 }
 
 
@@ -179,6 +186,14 @@ SHOWN: Expected = {
         and any(route.startswith("default via fd00:192:168:33::1 dev eth0") for route in pod.routes(6, "1"))
     ),
     "vrf/table": lambda pod, node, result: pod.link("storage")["linkinfo"]["info_data"]["table"] == 2000,
+    "bandwidth/bridge": lambda pod, node, result: (
+        {rate for _, rate in buckets(node)} == {12_500_000, 6_250_000}
+        and result["interfaces"][3]["name"] in dict(buckets(node))
+    ),
+    "bandwidth/macvlan": lambda pod, node, result: (
+        buckets(node) == [] and {rate for _, rate in buckets(pod)} == {12_500_000, 6_250_000}
+    ),
+    "bandwidth/requested": lambda pod, node, result: {rate for _, rate in buckets(node)} == {2_500_000, 6_250_000},
     "tuning/settings": lambda pod, node, result: (
         {name: pod.setting(name) for name in TUNED} == TUNED and pod.addresses("eth0") == {"10.244.5.2/24"}
     ),
@@ -190,8 +205,27 @@ SHOWN: Expected = {
         result["interfaces"][0]["mac"] == pod.link("eth0")["address"] == "02:00:00:00:00:0a"
         and pod.setting("ipv4/conf/eth0/log_martians") == "1"
     ),
+    "portmap/published": lambda pod, node, result: (
+        targets(node) == ["10.244.80.2 . 80", "fd00:10:244:80::2 . 80"]
+        and node.setting("ipv4/conf/cni-ports/route_localnet") == "1"
+    ),
+    "portmap/conditions": lambda pod, node, result: (
+        targets(node) == ["10.244.81.2 . 80"]
+        and "meta mark & 0x00100000 == 0x00100000" in node.run("nft list table inet multus_hostports")
+        and 'iifname "wlan*" return' in node.run("nft list table inet multus_hostports")
+    ),
+    "portmap/seen": lambda pod, node, result: (
+        targets(node) == ["10.244.82.2 . 443", "10.244.82.2 . 53"]
+        and "masquerade" not in node.run("nft list table inet multus_hostports")
+        and "ip saddr 192.0.2.0/24 return" in node.run("nft list table inet multus_hostports")
+    ),
     "chain/folder": lambda pod, node, result: "ALLMULTI" in pod.link("eth0")["flags"],
 }
+
+
+def buckets(shown: Shown) -> list[tuple[str, int]]:
+    """The links that have a token bucket, with its rate in bytes per second."""
+    return [(one["dev"], one["options"]["rate"]) for one in qdiscs(shown) if one["kind"] == "tbf"]
 
 
 def macvlan(pod: Shown, mode: str) -> bool:

@@ -9,6 +9,7 @@ from tests.plugins.configs import bridge, pools
 if TYPE_CHECKING:
     from tests.node import Pod
     from tests.plugins.runtime import Runtime
+    from tests.plugins.shown import Shown
 
 SUBNETS = "10.1.2.0/24", "2001:db8:1::/64"
 
@@ -64,20 +65,20 @@ def held(node: Runtime) -> list[str]:
     """The keys of all maps, and whose they are; each leads to an address."""
     found = []
     for name in ("any4", "one4", "any6", "one6"):
-        own = dict(_elements(node, name))
-        assert set(own) == {key for key, _ in _elements(node, f"{name}to")}
+        own = dict(_elements(node.shown, name))
+        assert set(own) == {key for key, _ in _elements(node.shown, f"{name}to")}
         found += [f"{key} of {rest.split(chr(34))[1].removeprefix('multus:')}" for key, rest in own.items()]
     return sorted(found)
 
 
-def targets(node: Runtime) -> list[str]:
+def targets(shown: Shown) -> list[str]:
     """The addresses and ports that ports of the node lead to."""
     names = ("any4to", "one4to", "any6to", "one6to")
-    return sorted({value.removeprefix(" : ") for name in names for _, value in _elements(node, name)})
+    return sorted({value.removeprefix(" : ") for name in names for _, value in _elements(shown, name)})
 
 
-def _elements(node: Runtime, name: str) -> list[tuple[str, str]]:
-    listed = node.shown.run(f"nft list map inet multus_hostports {name} 2>/dev/null || true")
+def _elements(shown: Shown, name: str) -> list[tuple[str, str]]:
+    listed = shown.run(f"nft list map inet multus_hostports {name} 2>/dev/null || true")
     lines = [line.strip() for line in listed.partition("elements = {")[2].partition("}")[0].split(",")]
     places = [min(at for at in (line.find(" comment "), line.find(" : "), len(line)) if at >= 0) for line in lines]
     return [(line[:at], line[at:]) for line, at in zip(lines, places, strict=True) if line]
