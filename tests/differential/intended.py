@@ -345,6 +345,8 @@ def unintended(found: list[Difference], version: str) -> tuple[list[Difference],
 # Requests that cannot be served, by the names that test_refusals.py has for them.
 
 REFUSED_BY_REFERENCE = {
+    "a limit for what is no pair": "any interface can be limited",
+    "a limit that cannot be read any more": "DEL knows by the kernel what was limited",
     "a VLAN to delete whose master is gone": "DEL does not depend on the master",
     "an ipvlan to delete without any master": "DEL does not depend on the master",
     "tuning with arguments that are no pairs": "DEL does not depend on CNI_ARGS",

@@ -71,6 +71,10 @@ def tuning(**keys: object) -> Config:
     }
 
 
+def bandwidth(**keys: object) -> Config:
+    return {**tuning(), "type": "bandwidth", **keys}
+
+
 def alone(ipam: object, **keys: object) -> Config:
     assert isinstance(ipam, dict)
     return {"cniVersion": "1.0.0", "name": "net", "type": ipam.get("type", "static"), "ipam": ipam, **keys}
@@ -267,6 +271,20 @@ TUNING = {
     "CHECK of tuning without prevResult": Case(tuning(prevResult=None, mtu=1400), before=take_name, verb="CHECK"),
     "CHECK of an mtu that is another": Case(tuning(mtu=1400), before=take_name, verb="CHECK"),
 }
+RATES = {"ingressRate": 8_000_000, "ingressBurst": 800_000}
+BANDWIDTH = {
+    "a limit without prevResult": Case(bandwidth(prevResult=None, **RATES), before=take_name),
+    "a rate without burst": Case(bandwidth(ingressRate=8000), before=take_name),
+    "a burst without rate": Case(bandwidth(egressBurst=8000), before=take_name),
+    "a burst of more than 4 GB": Case(bandwidth(egressRate=8000, egressBurst=34_359_738_360), before=take_name),
+    "a rate below zero": Case(bandwidth(ingressRate=-1, ingressBurst=8000), before=take_name),
+    "a rate that is a string": Case(bandwidth(ingressRate="8M", ingressBurst=8000), before=take_name),
+    "a limit for an interface that is not there": Case(bandwidth(**RATES)),
+    "a limit for what is no pair": Case(bandwidth(**RATES), before=take_name),
+    "CHECK of a limit that was never set": Case(bandwidth(**RATES), before=take_name, verb="CHECK"),
+    "a limit that was never set": Case(bandwidth(**RATES), verb="DEL"),
+    "a limit that cannot be read any more": Case(bandwidth(ingressRate="8M"), verb="DEL"),
+}
 HOST_DEVICE = {
     "no device": Case(host_device(ipam=host_local(V4))),
     "a device that is not there": Case(host_device(device="nonexistent", ipam=host_local(V4))),
@@ -332,7 +350,7 @@ DELETING = {
     "the ranges are wrong": Case(alone(host_local([{"subnet": "10.1.2.1/24"}])), verb="DEL"),
     "a prevResult that is damaged": Case({**bridge(), "prevResult": {"cniVersion": "1.0.0", "ips": 5}}, verb="DEL"),
 }
-CASES = {**ENVIRONMENT, **DOCUMENT, **NETWORK, **ADDRESSES, **TUNING, **LINKS, **DELETING, **HOST_DEVICE}
+CASES = {**ENVIRONMENT, **DOCUMENT, **NETWORK, **ADDRESSES, **TUNING, **BANDWIDTH, **LINKS, **DELETING, **HOST_DEVICE}
 
 
 @pytest.mark.parametrize(("name", "case"), CASES.items(), ids=CASES)
