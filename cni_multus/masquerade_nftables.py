@@ -21,7 +21,6 @@ As `nft list ruleset` shows it:
 from __future__ import annotations
 
 import errno
-import os
 
 from cni_multus.cni.addressing import BITS, Cidr
 from cni_multus.cni.errors import IoFailure, NetlinkFailure, TryAgainLater
@@ -78,11 +77,7 @@ def why_not(host: Namespace) -> str:
     """Why the kernel cannot masquerade with nftables, "" if it can; a table that was not there is not there then."""
     try:
         if not TABLE.exists(host):
-            # Under a name of its own: its removal must not hit what another ADD makes meanwhile.
-            trial = Changes(Table(INET, f"multus_trial_{os.urandom(4).hex()}", _lay_out))
-            _push(trial, Attachment("trial", "", ""), [Cidr.parse("192.0.2.1/32"), Cidr.parse("2001:db8::1/128")])
-            trial.remove_table()
-            trial.commit(host)
+            TABLE.try_out(host, lambda trial: trial.add_rule(_BASE, masquerade()))
     except (NetlinkFailure, IoFailure) as failure:
         if _errno(failure) not in _UNKNOWN:
             raise

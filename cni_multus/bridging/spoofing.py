@@ -17,7 +17,6 @@ Each element has the attachment as its comment. Only the frame's own source is l
 from __future__ import annotations
 
 import errno
-import os
 
 from cni_multus.cni.errors import IoFailure, NetlinkFailure, UnsupportedField
 from cni_multus.linux.expressions import META_IIFNAME, load_ether_saddr, load_meta, look_up, verdict
@@ -73,10 +72,7 @@ def require_filter(host: Namespace) -> None:
     """Raise where the kernel cannot do it; a table that was not there is not there then."""
     try:
         if not TABLE.exists(host):
-            # Under a name of its own: its removal must not hit what another ADD makes meanwhile.
-            trial = Changes(Table(BRIDGE, f"multus_trial_{os.urandom(4).hex()}", _lay_out))
-            trial.remove_table()
-            trial.commit(host)
+            TABLE.try_out(host)
     except (NetlinkFailure, IoFailure) as failure:
         if not _is_unknown(failure):
             raise

@@ -7,6 +7,7 @@ Numbers are those of the kernel's <linux/netfilter/nf_tables.h>, and those of co
 from __future__ import annotations
 
 import errno
+import os
 import struct
 
 from cni_multus.cni.errors import NetlinkFailure
@@ -76,6 +77,16 @@ class Table:
             raise
         return True
 
+    def try_out(self, ns: Namespace, more: Callable[[Changes], None] = lambda _: None) -> None:
+        """Raise NetlinkFailure where the kernel would refuse the table, or `more` in it; nothing is changed.
+
+        It is tried under a name of its own, since its removal must not hit what somebody else makes meanwhile.
+        """
+        trial = Changes(Table(self.family, f"multus_trial_{os.urandom(4).hex()}", self.layout))
+        more(trial)
+        trial.remove_table()
+        trial.commit(ns)
+
     def kind(self, number: int) -> int:
         """A message's type."""
         return _SUBSYSTEM << 8 | number
@@ -99,9 +110,8 @@ class Changes:
         self._messages: list[tuple[bytes, str]] = []
 
     def remove_table(self) -> None:
-        """Remove the table, with all that is in it."""
-        body = self._table.header + attribute(1, string(self._table.name))
-        self._messages.append((message(self._table.kind(DELTABLE), 0, body), f"cannot remove {self._table}"))
+        """The table itself, with all that is in it."""
+        self._push(DELTABLE, 0, b"", "cannot remove all")
 
     def add_base_chain(self, name: str, kind: str, hook: int, priority: int) -> None:
         """A chain that the kernel calls at `hook`; `kind` is filter, nat or route."""

@@ -166,9 +166,7 @@ def require_nftables(host: Namespace) -> None:
     """Raise NotAvailable where the kernel lacks what the table is made of; one that was not there is not there then."""
     try:
         if not TABLE.exists(host):
-            trial = Changes(TABLE)
-            trial.remove_table()
-            trial.commit(host)
+            TABLE.try_out(host)
     except NetlinkFailure as failure:
         raise NotAvailable(f"nftables does not serve on this node: {failure.message}", failure.details) from failure
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cni_multus import masquerade_nftables
 from tests.node import with_run
 from tests.plugins.configs import pools
 from tests.plugins.datagrams import NODE, OUTSIDE, make_outside, source_seen
-from tests.plugins.masqueraded import DEFAULTS, FAMILIES, SUBNETS, garbage, rules
+from tests.plugins.masqueraded import DEFAULTS, FAMILIES, SUBNETS, garbage, masquerade_directly, rules
 
 if TYPE_CHECKING:
     from tests.conftest import MakeNamespace
@@ -143,3 +144,11 @@ def test_a_lock_that_somebody_keeps_is_waited_for_and_then_told(
     assert "xtables.lock" in message
     assert inside.links() == set()
     assert node.reserved("blue") == {}
+
+
+def test_whether_nftables_serves_is_found_out_without_touching_what_others_make(node: Runtime) -> None:
+    """The first pods of a node come at once: the table may appear while another finds out that it could."""
+    masquerade_directly(node, ["10.1.2.5/24"], "nftables")
+    before = node.shown.run("nft list ruleset")
+    masquerade_nftables.TABLE.try_out(node.host)
+    assert node.shown.run("nft list ruleset") == before
