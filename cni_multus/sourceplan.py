@@ -36,6 +36,7 @@ FIRST_PRIORITY = 32000
 
 LAST_PRIORITY = 32765
 _LINK_LOCAL = Cidr.parse("fe80::/10")
+_LINK_LOCAL_ROUTE = Route(6, Ip.parse("fe80::").packed, 64, priority=256, scope=RT_SCOPE_UNIVERSE)
 
 
 def plan_rules(ips: list[IpConfig], table: int, index: int) -> Routing:
@@ -50,7 +51,8 @@ def plan_tables(
 
     What `had` moved on an earlier occasion counts as if it still were in the main table.
     """
-    here = own_routes(container, link.index)
+    # Packets from a link-local address match no rule: their network stays in the main table, too.
+    here = [route for route in own_routes(container, link.index) if not _LINK_LOCAL.contains(cidr_of(route).ip)]
     routes = here + missing(had.moved, here)
     tables = _tables(container, ips, had)
     families = {ip.address.family for ip in ips}
@@ -59,6 +61,8 @@ def plan_tables(
         table = tables[ip.address.ip]
         planned.rules.append(_rule(ip, at, table))
         own = [route for route in routes if _serves(route, ip, ips)]
+        if ip.address.family == 6:
+            own.append(_LINK_LOCAL_ROUTE)
         via = _gateway(ip, ips, told, own, gateway)
         if via == ip.address.ip:
             raise InvalidNetworkConfig(f"prevResult: {via} is its own gateway, and would reach nothing by it")
@@ -66,10 +70,7 @@ def plan_tables(
             onlink = not ip.address.contains(via)
             own.append(Route(via.family, gateway=via.packed, scope=RT_SCOPE_UNIVERSE, onlink=onlink))
         planned.routes += [in_table(route, table) for route in own]
-    # Packets from a link-local address match no rule, and look for their way in the main table.
-    planned.moved = [
-        route for route in routes if route.family in families and not _LINK_LOCAL.contains(cidr_of(route).ip)
-    ]
+    planned.moved = [route for route in routes if route.family in families]
     return planned
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, InvalidNetworkConfig, NotAvailable
 from cni_multus.cni.request import wrong_with_ifname
-from cni_multus.cni.versions import SUPPORTED
 from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.linux.routes import RT_TABLE_MAIN
@@ -48,8 +47,6 @@ class VrfConfig:
 
 class Vrf(ChainedPlugin):
     """See README.md for the keys."""
-
-    versions = SUPPORTED[3:]
 
     def apply(self, request: Request, previous: Result) -> Result:
         from cni_multus.vrfmembership import join

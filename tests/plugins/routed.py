@@ -19,6 +19,8 @@ ETH0 = [
 ]
 NET1 = ["ip link add net1 up type veth peer name peer1", "ip link set peer1 up"]
 
+UNTIL_ALL_ARE_UP = "while [ $(ip -6 route show fe80::/64 | wc -l) -lt 4 ]; do sleep 0.02; done"
+
 
 class Routed:
     """The pod, the plugin's configuration, and the result so far."""
@@ -38,7 +40,7 @@ class Routed:
         }
         self.ips: list[dict[str, Any]] = []
         self.routes: list[dict[str, Any]] = []
-        inside.run("; ".join([*ETH0, *NET1]))
+        inside.run("; ".join([*ETH0, *NET1, UNTIL_ALL_ARE_UP]))
 
     def address(self, address: str, gateway: str = "", *, interface: int | None = 1) -> None:
         """Give net1 an address, and tell it in the result."""
