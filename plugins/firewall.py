@@ -111,13 +111,14 @@ class Firewall(ChainedPlugin):
     def revert(self, request: Request) -> None:
         backups = Backups(_data_dir(request))
         with Namespace.host() as host, _turn(host):
-            document = backups.read(request.attachment)
-            if document is not None:
-                _take_back(host, request, request.attachment, Record.parse(document), backups)
-            elif request.previous is not None:
-                from cni_multus.firewall.forwarding import revoke_foreign
-
-                revoke_foreign(host, request.attachment, [ip.address.ip for ip in request.previous.ips])
+            document = backups.read(request.attachment) or {}
+            if document.get("network", request.name) != request.name:
+                return  # another network made an interface of this name since
+            record = Record.parse(document)
+            if record.told:
+                _take_back(host, request, request.attachment, record, backups)
+            else:
+                _take_back_unrecorded(host, request, backups)
 
     def check(self, request: Request) -> None:
         config = FirewallConfig(request)
@@ -150,6 +151,8 @@ class Firewall(ChainedPlugin):
                 raise NotAvailable(error.message, error.details) from error
 
     def collect_garbage(self, request: Request) -> None:
+        from cni_multus.firewall.unrecorded import collect
+
         backups = Backups(_data_dir(request))
         valid = request.valid_attachments()
         failures: list[CniError] = []
@@ -161,8 +164,8 @@ class Firewall(ChainedPlugin):
                     _take_back(host, request, attachment, Record.parse(document), backups)
                 except CniError as error:
                     failures.append(error)
-            for bridge in rules.guarded_bridges(host):
-                rules.guard(host, bridge, _policies(backups, bridge))
+            collect(host, request.name, valid)
+            _guard_again(host, backups)
         if failures:
             raise failures[0]
 
@@ -176,6 +179,21 @@ def _take_back(host: Namespace, request: Request, attachment: Attachment, record
         others = _policies(backups, record.bridge, but=attachment)
         rules.guard(host, record.bridge, others)
     backups.remove(attachment)
+
+
+def _take_back_unrecorded(host: Namespace, request: Request, backups: Backups) -> None:
+    from cni_multus.firewall.unrecorded import forget
+
+    told = request.previous.ips if request.previous else []
+    forget(host, request.attachment, [ip.address.ip for ip in told])
+    backups.remove(request.attachment)
+    _guard_again(host, backups)
+
+
+def _guard_again(host: Namespace, backups: Backups) -> None:
+    """Let the records alone say which bridges are guarded."""
+    for bridge in rules.guarded_bridges(host):
+        rules.guard(host, bridge, _policies(backups, bridge))
 
 
 def _policies(backups: Backups, bridge: str, but: Attachment | None = None) -> set[str]:

@@ -16,8 +16,11 @@ from cni_multus.marks import label
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni_multus.cni.addressing import Ip
     from cni_multus.cni.request import Attachment
+    from cni_multus.iptables import Rule
     from cni_multus.linux.netns import Namespace
 
 _TABLE = "filter"
@@ -41,14 +44,23 @@ def allow(host: Namespace, attachment: Attachment, ips: list[Ip], admin_chain: s
 
 def revoke(host: Namespace, attachment: Attachment, ips: list[Ip]) -> None:
     """Remove the attachment's rules."""
+    whose = label(attachment)
     for family, _ in _by_family(ips):
-        _remove(host, family, attachment, [])
+        _remove(host, family, lambda rule: rule.option("--comment") == whose)
 
 
-def revoke_foreign(host: Namespace, attachment: Attachment, ips: list[Ip]) -> None:
-    """Remove the rules that the Go plugin made for these addresses: they have no comment."""
-    for family, own in _by_family(ips):
-        _remove(host, family, attachment, [split(text) for ip in own for text in _plain(ip)])
+def revoke_unrecorded(host: Namespace, attachment: Attachment, ips: list[Ip]) -> None:
+    """Remove the attachment's rules, and those that the Go plugin made for these addresses: they have no comment."""
+    whose = label(attachment)
+    plain = [split(text) for ip in ips for text in _plain(ip)]
+    for family in BITS:
+        _remove(host, family, lambda rule: rule.option("--comment") == whose or rule.words in plain)
+
+
+def collect(host: Namespace, is_stale: Callable[[str], bool]) -> None:
+    """Remove the rules whose comments are those of stale attachments."""
+    for family in BITS:
+        _remove(host, family, lambda rule: is_stale(rule.option("--comment")))
 
 
 def not_allowed(host: Namespace, attachment: Attachment, ips: list[Ip], admin_chain: str) -> list[str]:
@@ -88,15 +100,11 @@ def _plain(ip: Ip) -> tuple[str, str]:
     return f"-d {address} {_REPLIES} -j ACCEPT", f"-s {address} -j ACCEPT"
 
 
-def _remove(host: Namespace, family: int, attachment: Attachment, foreign: list[list[str]]) -> None:
+def _remove(host: Namespace, family: int, unwanted: Callable[[Rule], bool]) -> None:
     if not may_have(host, family, _TABLE, _CHAIN):
         return
-    whose = label(attachment)
-    unwanted = [
-        rule
-        for rule in read_rules(host, family, _TABLE)
-        if rule.chain == _CHAIN and (rule.option("--comment") == whose or rule.words in foreign)
-    ]
-    if unwanted:
-        lines = [f"-D {_CHAIN} {rule.text}" for rule in unwanted]
-        change(host, family, _TABLE, lines, f"cannot remove what lets {attachment.ifname} through")
+    rules = [rule for rule in read_rules(host, family, _TABLE) if rule.chain == _CHAIN and unwanted(rule)]
+    if rules:
+        change(
+            host, family, _TABLE, [f"-D {_CHAIN} {rule.text}" for rule in rules], "cannot remove what lets pods through"
+        )

@@ -29,6 +29,8 @@ from cni_multus.marks import comment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni_multus.cni.addressing import Ip
     from cni_multus.cni.request import Attachment
     from cni_multus.linux.netns import Namespace
@@ -39,6 +41,7 @@ ADMIN = "admin"
 
 _FILTER = 0
 _PODS = {4: "pods4", 6: "pods6"}
+_ISOLATED = "isolated"
 
 
 def _lay_out(changes: Changes) -> None:
@@ -67,10 +70,10 @@ def _lay_out(changes: Changes) -> None:
 
 
 def _lay_out_ports(changes: Changes) -> None:
-    changes.add_set("isolated", IFNAME)
+    changes.add_set(_ISOLATED, IFNAME)
     changes.add_base_chain("forward", "filter", FORWARD, _FILTER)
     for direction in (say.META_IIFNAME, say.META_OIFNAME):
-        isolated = say.load_meta(direction) + say.look_up("isolated")
+        isolated = say.load_meta(direction) + say.look_up(_ISOLATED)
         changes.add_rule("forward", isolated, say.verdict(DROP), comment="ingressPolicy: isolated")
 
 
@@ -101,6 +104,17 @@ def revoke(host: Namespace, attachment: Attachment, ips: list[Ip]) -> None:
     changes.commit(host)
 
 
+def forget(host: Namespace, unwanted: Callable[[str], bool]) -> None:
+    """Remove the addresses and ports whose comments are `unwanted`, whatever else is known of them."""
+    for table, names in ((TABLE, tuple(_PODS.values())), (PORTS, (_ISOLATED,))):
+        changes = Changes(table)
+        for name in names:
+            for element in list_elements(host, table, name):
+                if unwanted(element.comment):
+                    changes.remove_element(name, element.key)
+        changes.commit(host)
+
+
 def not_allowed(host: Namespace, attachment: Attachment, ips: list[Ip]) -> list[str]:
     """What is missing of `allow`."""
     wrong = []
@@ -115,7 +129,7 @@ def isolate(host: Namespace, attachment: Attachment, port: str) -> None:
     """Let no frame pass between a port and the others of its bridge; the node itself still reaches it."""
     if _is_isolated(host, port) is None:
         changes = Changes(PORTS)
-        changes.add_element("isolated", _name(port), comment=comment(attachment))
+        changes.add_element(_ISOLATED, _name(port), comment=comment(attachment))
         changes.commit(host)
 
 
@@ -123,7 +137,7 @@ def join(host: Namespace, port: str) -> None:
     """Take `isolate` back, if it is there."""
     if _is_isolated(host, port) is not None:
         changes = Changes(PORTS)
-        changes.remove_element("isolated", _name(port))
+        changes.remove_element(_ISOLATED, _name(port))
         changes.commit(host)
 
 
@@ -169,7 +183,7 @@ def _guards(bridge: str, policies: set[str]) -> tuple[tuple[str, bytes, bool], .
 
 
 def _is_isolated(host: Namespace, port: str) -> Element | None:
-    return find_element(host, PORTS, "isolated", _name(port))
+    return find_element(host, PORTS, _ISOLATED, _name(port))
 
 
 def _name(link: str) -> bytes:
