@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from cni_multus.cni.config import Section
-from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, InvalidNetworkConfig, NotAvailable
+from cni_multus.cni.errors import (
+    CheckFailed,
+    CniError,
+    DecodingFailure,
+    InvalidEnvironment,
+    InvalidNetworkConfig,
+    NotAvailable,
+)
 from cni_multus.linux import sysctl
 from cni_multus.linux.attributes import Attributes, attribute_differences, change, those_of
 from cni_multus.linux.links import find_link
@@ -81,7 +88,10 @@ class Tuning(ChainedPlugin):
         container = Namespace.find(request.netns)
         if document is not None and container is not None:
             with container:
-                _restore(container, request.ifname, Section(document))
+                try:
+                    _restore(container, request.ifname, Section(document))
+                except (DecodingFailure, InvalidNetworkConfig):
+                    pass  # what cannot be read cannot be put back, and must not keep the pod
         backups.remove(request.attachment)
 
     def check(self, request: Request) -> None:
