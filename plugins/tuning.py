@@ -17,6 +17,7 @@ from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.plugin import ChainedPlugin
 from cni_multus.state.backups import Backups
+from cni_multus.state.files import is_directory
 from cni_multus.undo import Undo
 
 TYPE_CHECKING = False
@@ -81,7 +82,10 @@ class Tuning(ChainedPlugin):
         return previous
 
     def revert(self, request: Request) -> None:
-        backups = Backups(_data_dir(request.config))
+        directory = _data_dir(request.config)
+        if not is_directory(directory):
+            return
+        backups = Backups(directory)
         document = backups.read(request.attachment)
         if document is not None and document.get("network", request.name) != request.name:
             return

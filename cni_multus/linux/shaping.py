@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 
 from cni_multus.cni.errors import InvalidNetworkConfig, NetlinkFailure
-from cni_multus.linux import sysctl
 from cni_multus.linux.links import add_child_link, change_message, find_link, link, list_links, remove_link
 from cni_multus.linux.traffic import (
     INCOMING,
@@ -104,6 +103,8 @@ def limit_incoming(ns: Namespace, shaped: Link, via: Link, limit: Limit, undo: U
 
 def ensure_ifb(ns: Namespace, name: str, mtu: int, undo: Undo, *, alias: str, group: int = 0) -> Link:
     """The ifb of that name, made if it is missing, and up; it has no addresses."""
+    from cni_multus.linux import sysctl  # no other verb needs it
+
     found = find_link(ns, name)
     if found is None:
         found = add_child_link(ns, "ifb", b"", parent=0, name=name, namespace=ns, mtu=mtu, group=group)

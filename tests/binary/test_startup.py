@@ -65,6 +65,7 @@ BRIDGE = {
     "cni_multus.linux.netns",
     "cni_multus.marks",
     "cni_multus.masquerade",
+    "cni_multus.masquerade.backends",
     "cni_multus.plugin",
     "cni_multus.state",
     "cni_multus.state.addressindex",
@@ -102,7 +103,7 @@ MASQUERADE = {
     "cni_multus.linux.expressions",
     "cni_multus.linux.nftables",
     "cni_multus.linux.nftlists",
-    "cni_multus.masquerade_nftables",
+    "cni_multus.masquerade.nftables",
 }
 
 RANGES = {"ipam.host_local.config", "ipam.host_local.ranges"}
@@ -117,6 +118,22 @@ SBR = {
     "cni_multus.state.backups",
     "plugins.sbr",
     *ROUTES,
+}
+
+TUNING = {
+    "cni_multus.linux.attributes",
+    "cni_multus.linux.sysctl",
+    "cni_multus.state.backups",
+    "plugins.tuning",
+}
+SETTINGS = {"cni_multus.linux.settings", "cni_multus.state.allowlist"}
+BANDWIDTH = {
+    "_sha512",
+    "cni_multus.hashes",
+    "cni_multus.linux.nsid",
+    "cni_multus.linux.shaping",
+    "cni_multus.linux.traffic",
+    "plugins.bandwidth",
 }
 
 FOR_ADD = {
@@ -191,7 +208,7 @@ def own_modules(trace: str) -> set[str]:
 def bridge(tmp_path: Path, netns: Callable[[str], str]) -> Call:
     """Call the program as a runtime calls a plugin named bridge, on a node and for a pod of their own."""
     node, pod = netns("node"), netns("pod")
-    for kind in ("bridge", "multus", "sbr"):
+    for kind in ("bridge", "multus", "sbr", "tuning", "bandwidth"):
         (tmp_path / kind).symlink_to(PROGRAM)
     config = {
         "cniVersion": "1.1.0",
@@ -260,6 +277,24 @@ def test_a_chained_plugin_imports_what_its_verb_needs(bridge: Call, tmp_path: Pa
     assert bridge("ADD", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR, {"cni_multus.sourceplan"}) == []
     assert bridge("CHECK", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR) == []
     assert bridge("DEL", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR) == []
+
+
+def test_tuning_imports_what_its_verb_needs(bridge: Call, tmp_path: Path) -> None:
+    """Regular expressions are for nodes that have an allow-list."""
+    assert not Path("/etc/cni/tuning/allowlist.conf").exists()
+    asked = {"type": "tuning", "dataDir": str(tmp_path / "data"), "mtu": 1400, "sysctl": {"net.core.somaxconn": "77"}}
+    previous = json.loads(bridge("ADD").answer)
+    for command, more in (("ADD", SETTINGS), ("CHECK", SETTINGS), ("DEL", set[str]())):
+        assert bridge(command, **asked, prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE, TUNING, more) == []
+
+
+def test_bandwidth_imports_what_its_verb_needs(bridge: Call) -> None:
+    asked = {"type": "bandwidth", "egressRate": 8_000_000, "egressBurst": 800_000}
+    previous = json.loads(bridge("ADD").answer)
+    for command, more in (("ADD", {"cni_multus.linux.sysctl"}), ("CHECK", set[str]()), ("DEL", set[str]())):
+        assert (
+            bridge(command, **asked, prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE, BANDWIDTH, more) == []
+        )
 
 
 def test_the_meta_plugin_imports_what_its_networks_need(bridge: Call, tmp_path: Path) -> None:

@@ -58,8 +58,10 @@ def test_a_failed_add_leaves_what_it_found(refused: dict[str, Any], code: int, w
 def test_a_backup_that_cannot_be_written_changes_nothing(tuned: Tuned) -> None:
     tuned.data_dir.write_text("a file")
     before = state(tuned)
-    assert str(tuned.data_dir) in tuned.ask("ADD", tuned.config(**CHANGES)).failed(5)
+    config = tuned.config(**CHANGES)
+    assert str(tuned.data_dir) in tuned.ask("ADD", config).failed(5)
     assert state(tuned) == before
+    tuned.node.delete(config, tuned.pod)
 
 
 def test_a_driver_that_changes_no_mac_is_told_of(tuned: Tuned) -> None:
