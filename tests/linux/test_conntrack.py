@@ -90,7 +90,9 @@ def test_what_was_forgotten_before_is_no_failure(host: Namespace) -> None:
     assert flows_to(host, 4, UDP, 53) == []
 
 
-def test_what_leads_to_an_address_goes_by_one_message_and_nothing_else_does(host: Namespace) -> None:
+@pytest.mark.parametrize("kernel", ["this one", pytest.param("Debian's", marks=pytest.mark.vm)])
+def test_what_leads_to_an_address_goes_by_one_message_and_nothing_else_does(kernel: str, host: Namespace) -> None:
+    """Before 6.10 the message is refused, whatever is there, and nothing goes."""
     gone = [((CLIENT, 4000), (NODE, 53), (POD, 53)), ((CLIENT, 4001), (OTHER, 53), (POD, 5353))]
     stay = [
         ((CLIENT, 4002), (NODE, 54), (POD, 53)),

@@ -208,6 +208,28 @@ def test_a_udp_client_that_goes_on_sending_reaches_the_next_pod(
             assert asked(outside, "udp", NODE[family], 5353, source=source) == f"second {OUTSIDE[family]}"
 
 
+@pytest.mark.vm
+def test_an_older_kernel_leads_and_forgets_as_well(node: Runtime, make_pod: MakePod, outside: str) -> None:
+    """One that forgets connections only one by one."""
+    pods = [make_pod("first"), make_pod("second")]
+    results = [bridged(node, pod, hairpinMode=True) for pod in pods]
+    config = portmap(*BOTH, conditionsV4=["ip saddr != 198.51.100.0/24"])
+    with serving(pods[0].netns, "first"), serving(pods[1].netns, "second"):
+        for pod, result, name in zip(pods, results, ("first", "second"), strict=True):
+            node.ask("STATUS", config).succeeded()
+            node.ask("ADD", config, pod, result).succeeded()
+            node.check(config, pod, result)
+            for protocol in PROTOCOLS:
+                for family in (4, 6):
+                    source = f"{OUTSIDE[family]} 4000"
+                    seen = asked(outside, protocol, NODE[family], 8080, source=source, patience=60)
+                    assert seen == f"{name} {OUTSIDE[family]}"
+                assert asked(node.host.path, protocol, "127.0.0.1", 8080, patience=60) == f"{name} {GATEWAY[4]}"
+                assert asked(pod.netns, protocol, NODE[4], 8080, patience=60) == f"{name} {GATEWAY[4]}"
+            node.delete(config, pod)
+            assert [tracked(node, protocol, 8080, family) for protocol in PROTOCOLS for family in (4, 6)] == [""] * 4
+
+
 def test_connections_of_tcp_to_a_dead_pod_are_forgotten(node: Runtime, pod: Pod, outside: str) -> None:
     """The kernel remembers them for days, and leads whoever uses their ports again to where the pod was."""
     result = bridged(node, pod)
