@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def link_differences(link: Link, interface: Interface, kind: str) -> list[str]:
-    """What of a link's own attributes is not as `interface` tells; what it, or `kind`, does not tell may be anything."""
+    """What of a link is not as `interface` tells; what that, or `kind`, does not tell may be anything."""
     wrong = []
     if kind and link.kind != kind:
         wrong.append(f"it is a {link.kind or 'device'}, not a {kind}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from cni_multus import masquerade
 from cni_multus.cni.errors import CniError, NotAvailable
 from cni_multus.cni.request import wrong_with_ifname
 from cni_multus.cni.result import Interface
@@ -10,6 +9,7 @@ from cni_multus.linux.hostports import await_running, remove_pair
 from cni_multus.linux.links import find_link, link, random_mac
 from cni_multus.linux.netns import Namespace
 from cni_multus.marks import requested_mac
+from cni_multus.masquerade import backends as masquerade
 from cni_multus.plugin import Attached, InterfacePlugin
 
 TYPE_CHECKING = False

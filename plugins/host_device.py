@@ -13,18 +13,18 @@ from cni_multus.cni.errors import (
     TryAgainLater,
 )
 from cni_multus.cni.result import Interface
+from cni_multus.devices.loans import DATA_DIR, Loan, Loans, end_foreign
 from cni_multus.linux.devices import USERSPACE_DRIVERS, is_pci_address, pci_driver
 from cni_multus.linux.links import Link, find_link_by_index, link
 from cni_multus.linux.moves import Home, move, take_back
 from cni_multus.linux.netns import Namespace
-from cni_multus.loans import DATA_DIR, Loan, Loans, end_foreign
 from cni_multus.plugin import Attached, InterfacePlugin, find_ipam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Result
-    from cni_multus.nodedevices import Selector
+    from cni_multus.devices.selection import Selector
     from cni_multus.undo import Undo
 
 
@@ -34,7 +34,7 @@ class HostDeviceConfig:
     __slots__ = ("driver", "force", "found", "loans", "selectors")
 
     def __init__(self, request: Request) -> None:
-        from cni_multus.nodedevices import KEYS, parse_selectors  # no DEL needs them
+        from cni_multus.devices.selection import KEYS, parse_selectors  # no DEL needs them
 
         config = request.config
         self.force = config.flag("force")
@@ -71,7 +71,7 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
         return super().add(request)
 
     def prepare(self, request: Request, config: HostDeviceConfig, host: Namespace, container: Namespace) -> None:
-        from cni_multus.nodedevices import refuse_unmovable
+        from cni_multus.devices.selection import refuse_unmovable
 
         chosen = config.selectors[-1]
         config.driver = chosen.userspace_driver()
@@ -131,7 +131,7 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
             super().check(request)
 
     def ready(self, request: Request, config: HostDeviceConfig, host: Namespace) -> None:
-        from cni_multus.nodedevices import refuse_unmovable
+        from cni_multus.devices.selection import refuse_unmovable
 
         try:
             for selector in config.selectors:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from cni_multus import masquerade
 from cni_multus.cni.addressing import BITS, Cidr, Ip
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig, NotAvailable
 from cni_multus.cni.result import Interface, IpConfig, Result
 from cni_multus.linux.hostports import find_port
 from cni_multus.linux.links import remove_link
 from cni_multus.linux.netns import Namespace
+from cni_multus.masquerade import backends as masquerade
 from cni_multus.nodeports import collect_ports, remove_stranded_ports
 from cni_multus.plugin import Attached, InterfacePlugin
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cni_multus import masquerade
 from cni_multus.cni.addressing import Cidr
 from cni_multus.cni.request import Attachment
+from cni_multus.masquerade import backends as masquerade
 from cni_multus.undo import Undo
 
 if TYPE_CHECKING:

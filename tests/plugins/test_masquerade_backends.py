@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_multus import masquerade_nftables
+from cni_multus.masquerade import nftables as masquerade_nftables
 from tests.node import with_run
 from tests.plugins.configs import pools
 from tests.plugins.datagrams import NODE, OUTSIDE, make_outside, source_seen

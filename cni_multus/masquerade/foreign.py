@@ -10,8 +10,8 @@ from cni_multus.hashes import digest
 from cni_multus.iptables import may_have, read_rules
 from cni_multus.linux.nftables import INET, Changes, Table
 from cni_multus.linux.nftlists import list_rules
-from cni_multus.masquerade_iptables import FAMILIES, OF_OTHERS, TABLE, remove_chain
-from cni_multus.masquerade_nftables import is_there
+from cni_multus.masquerade.iptables import FAMILIES, OF_OTHERS, TABLE, remove_chain
+from cni_multus.masquerade.nftables import is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ def parse(config: Section) -> str:
 def require(host: Namespace, backend: str) -> str:
     """The backend that serves, iptables or nftables; nothing is changed, and what an ADD would meet is raised."""
     if backend != IPTABLES:
-        from cni_multus.masquerade_nftables import why_not
+        from cni_multus.masquerade.nftables import why_not
 
         why = why_not(host)
         if not why:
@@ -55,40 +55,40 @@ def add(host: Namespace, attachment: Attachment, addresses: list[Cidr], backend:
     Whoever else had one of the addresses has lost it, unless it is taken back.
     """
     if require(host, backend) == NFTABLES:
-        from cni_multus import masquerade_nftables
+        from cni_multus.masquerade import nftables
 
-        masquerade_nftables.add(host, attachment, addresses, undo)
+        nftables.add(host, attachment, addresses, undo)
     else:
-        from cni_multus import masquerade_iptables
+        from cni_multus.masquerade import iptables
 
-        masquerade_iptables.add(host, attachment, addresses, undo)
+        iptables.add(host, attachment, addresses, undo)
 
 
 def remove(host: Namespace, attachment: Attachment) -> None:
     """Forget an attachment, whichever backend it was added by, also by the Go plugins."""
-    from cni_multus import masquerade_nftables
+    from cni_multus.masquerade import nftables
 
-    if not masquerade_nftables.remove(host, attachment):
-        from cni_multus import masquerade_foreign, masquerade_iptables
+    if not nftables.remove(host, attachment):
+        from cni_multus.masquerade import foreign, iptables
 
-        masquerade_iptables.remove(host, attachment)
-        masquerade_foreign.remove(host, attachment)
+        iptables.remove(host, attachment)
+        foreign.remove(host, attachment)
 
 
 def collect(host: Namespace, network: str, valid: set[tuple[str, str]]) -> None:
     """Forget the attachments of a network that are not `valid`, as (container ID, interface)."""
-    from cni_multus import masquerade_iptables, masquerade_nftables
+    from cni_multus.masquerade import iptables, nftables
 
-    masquerade_nftables.collect(host, network, valid)
-    masquerade_iptables.collect(host, network, valid)
+    nftables.collect(host, network, valid)
+    iptables.collect(host, network, valid)
 
 
 def differences(host: Namespace, attachment: Attachment, addresses: list[Cidr], backend: str) -> list[str]:
     """What is not there of what `add` made; nothing where the Go plugins made it their way."""
-    from cni_multus import masquerade_foreign, masquerade_iptables, masquerade_nftables
+    from cni_multus.masquerade import foreign, iptables, nftables
 
     if require(host, backend) == NFTABLES:
-        wrong = masquerade_nftables.differences(host, attachment, addresses)
+        wrong = nftables.differences(host, attachment, addresses)
     else:
-        wrong = masquerade_iptables.differences(host, attachment, addresses)
-    return wrong if wrong and not masquerade_foreign.is_foreign(host, attachment) else []
+        wrong = iptables.differences(host, attachment, addresses)
+    return wrong if wrong and not foreign.is_foreign(host, attachment) else []
