@@ -67,6 +67,8 @@ BRIDGE = {
     "cni_multus.masquerade",
     "cni_multus.masquerade.backends",
     "cni_multus.plugin",
+    "cni_multus.plugin.interface",
+    "cni_multus.plugin.ipam",
     "cni_multus.state",
     "cni_multus.state.addressindex",
     "cni_multus.state.blocks",
@@ -134,6 +136,30 @@ BANDWIDTH = {
     "cni_multus.linux.shaping",
     "cni_multus.linux.traffic",
     "plugins.bandwidth",
+}
+
+# What portmap needs for every verb, and for those that are told the ports.
+PORTMAP = {
+    "cni_multus.linux.conntrack",
+    "cni_multus.linux.exclusion",
+    "cni_multus.linux.nftables",
+    "cni_multus.linux.nftlists",
+    "cni_multus.portmaps",
+    "cni_multus.portmaps.connections",
+    "cni_multus.portmaps.hostport",
+    "cni_multus.portmaps.release",
+    "plugins.portmap",
+}
+PORTS = {
+    "_sha512",
+    "cni_multus.hashes",
+    "cni_multus.linux.expressions",
+    "cni_multus.linux.localnet",
+    "cni_multus.linux.routeinfo",
+    "cni_multus.linux.sysctl",
+    "cni_multus.portmaps.holding",
+    "cni_multus.portmaps.requested",
+    "cni_multus.portmaps.rules",
 }
 
 FOR_ADD = {
@@ -208,7 +234,7 @@ def own_modules(trace: str) -> set[str]:
 def bridge(tmp_path: Path, netns: Callable[[str], str]) -> Call:
     """Call the program as a runtime calls a plugin named bridge, on a node and for a pod of their own."""
     node, pod = netns("node"), netns("pod")
-    for kind in ("bridge", "multus", "sbr", "tuning", "bandwidth"):
+    for kind in ("bridge", "multus", "sbr", "tuning", "bandwidth", "portmap"):
         (tmp_path / kind).symlink_to(PROGRAM)
     config = {
         "cniVersion": "1.1.0",
@@ -295,6 +321,19 @@ def test_bandwidth_imports_what_its_verb_needs(bridge: Call) -> None:
         assert (
             bridge(command, **asked, prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE, BANDWIDTH, more) == []
         )
+
+
+def test_portmap_imports_what_its_verb_needs_and_executes_nothing(bridge: Call) -> None:
+    ports = [{"hostPort": 8080, "containerPort": 80, "protocol": "tcp"}]
+    asked = {
+        "type": "portmap",
+        "runtimeConfig": {"portMappings": ports},
+        "prevResult": json.loads(bridge("ADD").answer),
+    }
+    for command, more in (("ADD", PORTS), ("CHECK", PORTS), ("DEL", set[str]())):
+        trace = bridge(command, **asked)
+        assert trace.outside(INTERPRETER, PROTOCOL, BRIDGE, PORTMAP, more) == []
+        assert {Path(program).name for program in trace.programs} == {"portmap", "multus"}
 
 
 def test_the_meta_plugin_imports_what_its_networks_need(bridge: Call, tmp_path: Path) -> None:

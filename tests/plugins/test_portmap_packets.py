@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.plugins.configs import pools
+from tests.plugins.configs import bridge, pools
 from tests.plugins.datagrams import NODE, OUTSIDE, make_outside
 from tests.plugins.flows import make_flows, strangers
-from tests.plugins.portmapped import address_of, bridged, mapping, portmap
+from tests.plugins.portmapped import address_of, bridged, chains, garbage, held, mapping, portmap
 from tests.plugins.services import SHORT, asked, bound, serving
 from tests.plugins.shown import Shown
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 BOTH = [mapping(8080), mapping(8080, "udp")]
 GATEWAY = {4: "10.1.2.1", 6: "2001:db8:1::1"}
 PROTOCOLS = ["tcp", "udp"]
+CAPABLE: dict[str, object] = {"capabilities": {"portMappings": True}}
 
 
 @pytest.fixture
@@ -307,3 +308,37 @@ def test_a_hundred_thousand_connections_do_not_hold_it_up(node: Runtime, pod: Po
     node.ask("ADD", portmap(*BOTH), pod, served).succeeded()
     node.delete(portmap(*BOTH), pod)
     assert time.monotonic() - started < 10
+
+
+def test_garbage_collection_forgets_connections_too(
+    node: Runtime, pod: Pod, outside: str, served: dict[str, object]
+) -> None:
+    node.ask("ADD", portmap(*BOTH), pod, served).succeeded()
+    assert asked(outside, "udp", NODE[4], 8080) == f"pod1 {OUTSIDE[4]}"
+    assert asked(outside, "udp", NODE[6], 8080) == f"pod1 {OUTSIDE[6]}"
+    node.ask("GC", garbage(portmap())).succeeded()
+    assert [tracked(node, "udp", 8080, family) for family in (4, 6)] == ["", ""]
+
+
+def below_multus(node: Runtime, *more: dict[str, object]) -> dict[str, object]:
+    """A list with portmap as a delegate, and ports that the runtime asks for."""
+    chain = [bridge(ipam=pools(node, "10.1.2.0/24"), isDefaultGateway=True), {"type": "portmap", **CAPABLE}, *more]
+    network = {"cniVersion": "1.1.0", "name": "blue", "plugins": chain}
+    return node.config(network, runtimeConfig={"portMappings": BOTH})
+
+
+def test_below_the_meta_plugin_it_gets_the_ports(node: Runtime, pod: Pod, outside: str) -> None:
+    config = below_multus(node)
+    node.call("ADD", config, pod).succeeded()
+    with serving(pod.netns, "pod1"):
+        assert asked(outside, "tcp", NODE[4], 8080) == f"pod1 {OUTSIDE[4]}"
+    node.call("CHECK", config, pod).succeeded()
+    bare = {key: value for key, value in config.items() if key != "runtimeConfig"}
+    node.call("DEL", bare, pod).succeeded()
+    assert (held(node), chains(node)) == ([], [])
+
+
+def test_a_later_plugin_that_fails_takes_the_ports_with_it(node: Runtime, pod: Pod) -> None:
+    node.program("failing", ADD={"status": 1, "stdout": '{"code": 42, "msg": "not today"}'})
+    assert "not today" in node.call("ADD", below_multus(node, {"type": "failing"}), pod).failed(42)
+    assert (held(node), chains(node)) == ([], [])
