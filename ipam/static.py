@@ -15,7 +15,7 @@ from cni_multus.cni.errors import (
 )
 from cni_multus.cni.result import Dns, IpConfig, Result, Route
 from cni_multus.cni.versions import at_least
-from cni_multus.plugin import IpamPlugin
+from cni_multus.plugin.ipam import IpamPlugin
 from cni_multus.state.owners import Owner
 from cni_multus.state.reservations import Reservations, parse_data_dir
 

@@ -11,7 +11,7 @@ from cni_multus.linux.netns import Namespace
 from cni_multus.linux.nsid import find_host_end
 from cni_multus.linux.shaping import release, remove_ifbs
 from cni_multus.marks import group_of, label, labels_start
-from cni_multus.plugin import ChainedPlugin
+from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.undo import Undo
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ from cni_multus.linux.links import find_link, link, random_mac
 from cni_multus.linux.netns import Namespace
 from cni_multus.marks import requested_mac
 from cni_multus.masquerade import backends as masquerade
-from cni_multus.plugin import Attached, InterfacePlugin
+from cni_multus.plugin.interface import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

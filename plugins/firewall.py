@@ -9,7 +9,7 @@ from cni_multus.firewall.backends import BACKENDS, Backend, choose
 from cni_multus.linux.exclusion import Exclusion
 from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
-from cni_multus.plugin import ChainedPlugin
+from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.state.backups import Backups
 from cni_multus.undo import Undo
 

@@ -18,7 +18,7 @@ from cni_multus.linux.devices import USERSPACE_DRIVERS, is_pci_address, pci_driv
 from cni_multus.linux.links import Link, find_link_by_index, link
 from cni_multus.linux.moves import Home, move, take_back
 from cni_multus.linux.netns import Namespace
-from cni_multus.plugin import Attached, InterfacePlugin, find_ipam
+from cni_multus.plugin.interface import Attached, InterfacePlugin, find_ipam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import errno
 
 from cni_multus.cni.result import Interface, Result
 from cni_multus.linux.links import remove_link
-from cni_multus.plugin import Attached, InterfacePlugin
+from cni_multus.plugin.interface import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

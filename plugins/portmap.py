@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cni_multus.cni.errors import CheckFailed, InvalidNetworkConfig
 from cni_multus.linux.netns import Namespace
-from cni_multus.plugin import ChainedPlugin
+from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.portmaps.release import collect, release
 from cni_multus.undo import Undo
 

@@ -10,7 +10,7 @@ from cni_multus.linux.links import remove_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.masquerade import backends as masquerade
 from cni_multus.nodeports import collect_ports, remove_stranded_ports
-from cni_multus.plugin import Attached, InterfacePlugin
+from cni_multus.plugin.interface import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

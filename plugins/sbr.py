@@ -7,7 +7,7 @@ from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, Inv
 from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.linux.routetables import tables_turn
-from cni_multus.plugin import ChainedPlugin
+from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.sourcerouting import Routing, take_back, take_back_unrecorded
 from cni_multus.state.backups import Backups
 from cni_multus.undo import Undo

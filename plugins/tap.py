@@ -7,7 +7,7 @@ import os
 from cni_multus.cni.errors import InvalidNetworkConfig, UnsupportedField
 from cni_multus.cni.result import Interface, Result
 from cni_multus.linux.links import change_link, find_link, link, remove_link
-from cni_multus.plugin import Attached, InterfacePlugin
+from cni_multus.plugin.interface import Attached, InterfacePlugin
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from cni_multus.linux import sysctl
 from cni_multus.linux.attributes import Attributes, attribute_differences, change, those_of
 from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
-from cni_multus.plugin import ChainedPlugin
+from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.state.backups import Backups
 from cni_multus.state.files import is_directory
 from cni_multus.undo import Undo
@@ -61,7 +61,7 @@ class Tuning(ChainedPlugin):
         from cni_multus.linux.settings import found_values
 
         config = self._parse(request)
-        with Namespace.open(request.netns) as container, Undo() as undo:
+        with Namespace.open(request.netns) as container, Namespace.host() as host, Undo() as undo:
             link = find_link(container, request.ifname)
             if link is None and config.attributes:
                 raise InvalidEnvironment(f"CNI_IFNAME: {request.netns} has no {request.ifname} that could be changed")
@@ -75,6 +75,10 @@ class Tuning(ChainedPlugin):
                 sysctl.write(container, setting.name, setting.value)
             if link:
                 undo.callback(change, container, link, was)
+                if config.attributes.mac:
+                    from cni_multus.bridging.spoofing import follow
+
+                    follow(host, container, link, config.attributes.mac, undo)  # first: a new MAC is announced at once
                 change(container, link, config.attributes)
                 _tell(request, config.attributes, container, previous)
                 _forget_advertised(config.settings, container, link)

@@ -11,7 +11,7 @@ from cni_multus.linux.routes import RT_TABLE_MAIN
 from cni_multus.linux.routetables import OF_THE_KERNEL, next_free, tables_in_use, tables_turn
 from cni_multus.linux.vrfs import Belongings
 from cni_multus.marks import group_of
-from cni_multus.plugin import ChainedPlugin
+from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.state.backups import Backups
 from cni_multus.undo import Undo
 from cni_multus.vrfmembership import Membership, take_out

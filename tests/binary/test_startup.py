@@ -123,6 +123,7 @@ SBR = {
 }
 
 TUNING = {
+    "cni_multus.plugin.chained",
     "cni_multus.linux.attributes",
     "cni_multus.linux.sysctl",
     "cni_multus.state.backups",
@@ -132,6 +133,7 @@ SETTINGS = {"cni_multus.linux.settings", "cni_multus.state.allowlist"}
 BANDWIDTH = {
     "_sha512",
     "cni_multus.hashes",
+    "cni_multus.plugin.chained",
     "cni_multus.linux.nsid",
     "cni_multus.linux.shaping",
     "cni_multus.linux.traffic",
@@ -140,6 +142,7 @@ BANDWIDTH = {
 
 # What portmap needs for every verb, and for those that are told the ports.
 PORTMAP = {
+    "cni_multus.plugin.chained",
     "cni_multus.linux.conntrack",
     "cni_multus.linux.exclusion",
     "cni_multus.linux.nftables",

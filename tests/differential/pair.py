@@ -74,7 +74,7 @@ class Pair:
             time.sleep(0.05)
 
     def note(self, asked: str, *, kind: str = "", meant: int = 0, others: int = 0) -> None:
-        """Tell the tally how one comparison came out; `asked` is JSON, a configuration or a list that begins with it."""
+        """Tell the tally how a comparison came out; `asked` is JSON, a configuration or a list that begins with it."""
         told = json.loads(asked)
         config = told[0] if isinstance(told, list) else told
         whatever_version = asked.replace(f'"cniVersion": "{config.get("cniVersion")}"', "")

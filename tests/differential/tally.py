@@ -41,7 +41,10 @@ class Tally:
         """The table."""
         if not self._outcomes:
             return
-        yield f"{'plugin':<14} {'configurations':>14} {'comparisons':>12} {'agreed':>8} {'on purpose':>11} {'unexpected':>11}"
+        yield (
+            f"{'plugin':<14} {'configurations':>14} {'comparisons':>12} "
+            + f"{'agreed':>8} {'on purpose':>11} {'unexpected':>11}"
+        )
         for kind in sorted(self._outcomes):
             found = self._outcomes[kind]
             yield (

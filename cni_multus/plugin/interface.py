@@ -1,7 +1,4 @@
-"""What a plugin is: those that make an interface, those that change one, those that give addresses.
-
-The order of the steps, the roll-back and the conversation with IPAM live here, once.
-"""
+"""A plugin that makes an interface: the order of the steps, the roll-back and the conversation with IPAM, once."""
 
 from __future__ import annotations
 
@@ -18,7 +15,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Generic, TypeVar
 
-    from cni_multus.cni.config import Section
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Interface, IpConfig
     from cni_multus.linux.links import Link
@@ -191,51 +187,6 @@ class InterfacePlugin(_Of["C"]):
         ipam = find_ipam(request)
         if ipam:
             ipam.collect_garbage(request)
-
-
-class ChainedPlugin(Plugin):
-    """A plugin that changes what an earlier one of the list made: sbr, tuning, portmap."""
-
-    def add(self, request: Request) -> Result:
-        if request.previous is None:
-            raise InvalidNetworkConfig("prevResult: this plugin must follow another one in a list")
-        return self.apply(request, request.previous)
-
-    def delete(self, request: Request) -> None:
-        self.revert(request)
-
-    def apply(self, request: Request, previous: Result) -> Result:
-        """Change the attachment, and return its result as it is then."""
-        raise NotImplementedError
-
-    def revert(self, request: Request) -> None:
-        """Take it back, with or without namespace and prevResult."""
-        raise NotImplementedError
-
-
-class IpamPlugin(Plugin):
-    """A plugin that gives addresses; it sees no namespace."""
-
-    def add(self, request: Request) -> Result:
-        return self.reserve(request, request.config.section("ipam"))
-
-    def delete(self, request: Request) -> None:
-        self.release(request, request.config.section("ipam"))
-
-    def check(self, request: Request) -> None:
-        self.verify(request, request.config.section("ipam"))
-
-    def reserve(self, request: Request, ipam: Section) -> Result:
-        """Reserve, all addresses or none."""
-        raise NotImplementedError
-
-    def release(self, request: Request, ipam: Section) -> None:
-        """Give back what the attachment has; succeeds where it has nothing."""
-        raise NotImplementedError
-
-    def verify(self, request: Request, ipam: Section) -> None:
-        """Raise CheckFailed where `request.previous` has an address that is not reserved for the attachment."""
-        raise NotImplementedError
 
 
 def require_ipam(request: Request) -> None:
