@@ -113,6 +113,7 @@ ROUTES = {"cni_multus.linux.routeinfo", "cni_multus.linux.routes"}
 
 # What sbr needs for every verb; the interface's own plugin has nothing to do then.
 SBR = {
+    "cni_multus.plugin.chained",
     "cni_multus.linux.exclusion",
     "cni_multus.linux.routetables",
     "cni_multus.linux.rules",

@@ -41,10 +41,8 @@ class Tally:
         """The table."""
         if not self._outcomes:
             return
-        yield (
-            f"{'plugin':<14} {'configurations':>14} {'comparisons':>12} "
-            + f"{'agreed':>8} {'on purpose':>11} {'unexpected':>11}"
-        )
+        titles = ("plugin", "configurations", "comparisons", "agreed", "on purpose", "unexpected")
+        yield "{:<14} {:>14} {:>12} {:>8} {:>11} {:>11}".format(*titles)
         for kind in sorted(self._outcomes):
             found = self._outcomes[kind]
             yield (
