@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.vm  # the machine's own kernel may have no VRFs
 
+TENTATIVE = 0x40
 LAYOUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "both families and routes": (host_local(V4, V6, routes=ROUTES), {}),
     "a table": (host_local(V4), {"table": 77}),
@@ -39,11 +41,21 @@ def test_the_same_in_a_list(pair: Pair, ipam: dict[str, Any], keys: dict[str, An
     words = json.dumps([config, chain.maker])
     chain.add(chain.maker)
     results = chain.add(config)
+    pair.both(await_addresses)
     found = pair.settled("1.0.0", words, "after ADD", results)
     chain.ask("CHECK", config)
     chain.ask("DEL", config)
     chain.ask("DEL", chain.maker)
     assert found + pair.settled("1.0.0", words, "after DEL", [{}, {}]) == []
+
+
+def await_addresses(side: Side) -> None:
+    """Until the reference's IPv6 addresses are usable, and have their routes."""
+    for _ in range(100):
+        found = side.kernel(side.pod).get_addr()
+        if not any(address["flags"] & TENTATIVE for address in found if address["scope"] == 0):
+            return
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize(("first", "second"), [("go-", ""), ("", "go-")], ids=["by theirs", "by ours"])
