@@ -25,6 +25,7 @@ from cni_multus.linux.links import list_links
 from cni_multus.linux.linktable import packed_mac
 from cni_multus.linux.nftables import BRIDGE, DROP, ETHER_ADDR, IFNAME, PREROUTING, Changes, Table, concatenated
 from cni_multus.linux.nftlists import Element, find_element, has_chain, list_elements, list_rules
+from cni_multus.linux.nsid import find_host_end
 from cni_multus.marks import comment
 
 TYPE_CHECKING = False
@@ -94,6 +95,14 @@ def guard(host: Namespace, attachment: Attachment, port: Link, mac: str, undo: U
     changes.commit(host)
 
 
+def follow(host: Namespace, container: Namespace, inner: Link, mac: str, undo: Undo) -> None:
+    """Where the port of the pair whose other end is `inner` is guarded, `mac` takes the place of that end's."""
+    port = find_host_end(host, container, inner)
+    if port is not None and mac != inner.mac and _knows_tables(host):
+        undo.callback(_exchange, host, port.name, mac, inner.mac)
+        _exchange(host, port.name, inner.mac, mac)
+
+
 def release(host: Namespace, attachment: Attachment) -> None:
     """Forget the attachment; nothing happens where there is nothing of it."""
     if not _knows_tables(host):
@@ -127,6 +136,15 @@ def differences(host: Namespace, inner: Link) -> list[str]:
     if find_element(host, TABLE, _ALLOWED, key + concatenated(packed_mac(inner.mac))) is None:
         return [f"the spoof check of port {port.name} lets no frame of its MAC {inner.mac} in"]
     return []
+
+
+def _exchange(host: Namespace, port: str, was: str, mac: str) -> None:
+    found = find_element(host, TABLE, _ALLOWED, _port_key(port) + concatenated(packed_mac(was)))
+    if found is not None:
+        changes = Changes(TABLE)
+        changes.remove_element(_ALLOWED, found.key)
+        changes.add_element(_ALLOWED, _port_key(port) + concatenated(packed_mac(mac)), comment=found.comment)
+        changes.commit(host)
 
 
 def _release_foreign(host: Namespace, attachment: Attachment) -> None:

@@ -28,7 +28,7 @@ def state(node: Node, kind: str) -> str:
     return str(node.root / "state" / kind)
 
 
-def guarded(node: Node, *more: dict[str, Any], mac: str = "") -> dict[str, Any]:
+def guarded(node: Node, *more: dict[str, Any], mac: str = MAC) -> dict[str, Any]:
     """A bridge that checks MACs and masquerades, then all that may follow it."""
     return {
         "cniVersion": "1.1.0",

@@ -162,7 +162,7 @@ def test_check_looks_at_the_rules(change: str, said: str, node: Runtime, pod: Po
 
 
 def test_check_tells_of_a_mac_that_changed_afterwards(node: Runtime, pod: Pod, inside: Shown) -> None:
-    """A later plugin of the list, such as tuning, may have changed it, and the result: the frames are dropped then."""
+    """The pod, or a program later in the list, which also told the result: the frames are dropped then."""
     config = checked()
     result = node.add(config, pod)
     inside.run(f"ip link set eth0 address {FALSE}")
