@@ -5,7 +5,7 @@ A DEL knows by the attachment's own chain what it has to take away.
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import CheckFailed, InvalidNetworkConfig
+from cni_multus.cni.errors import CheckFailed, InvalidNetworkConfig, NetlinkFailure, NotAvailable
 from cni_multus.linux.netns import Namespace
 from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.portmaps.release import collect, release
@@ -25,7 +25,7 @@ class Portmap(ChainedPlugin):
     def apply(self, request: Request, previous: Result) -> Result:
         from cni_multus.linux.localnet import route_localnet
         from cni_multus.portmaps.connections import forget_former
-        from cni_multus.portmaps.holding import addresses_of, take
+        from cni_multus.portmaps.holding import addresses_of, take, why_not
         from cni_multus.portmaps.requested import PortmapConfig, targets
         from cni_multus.portmaps.rules import way_of
 
@@ -35,6 +35,8 @@ class Portmap(ChainedPlugin):
         if not ports:
             return previous
         with Namespace.host() as host, Undo() as undo:
+            if why := why_not(host):
+                raise NetlinkFailure(why)
             local = addresses_of(host, ports)
             ways = {family: way_of(config, target) for family, target in leading.items()}
             undo.callback(_release, host, request.attachment)
@@ -77,12 +79,13 @@ class Portmap(ChainedPlugin):
             raise CheckFailed(f"the ports of {request.ifname} are not as they were mapped: {'; '.join(wrong)}")
 
     def status(self, request: Request) -> None:
-        from cni_multus.portmaps.holding import require_nftables
+        from cni_multus.portmaps.holding import why_not
         from cni_multus.portmaps.requested import PortmapConfig
 
         PortmapConfig(request)
         with Namespace.host() as host:
-            require_nftables(host)
+            if why := why_not(host):
+                raise NotAvailable(why)
 
     def collect_garbage(self, request: Request) -> None:
         with Namespace.host() as host:

@@ -11,6 +11,7 @@ from cni_multus.linux.exclusion import Exclusion
 from cni_multus.linux.nftables import Changes, Table
 from cni_multus.linux.nftlists import list_rules
 from cni_multus.portmaps.hostport import NAME
+from cni_multus.portmaps.release import is_there
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,15 +29,15 @@ def remove(host: Namespace, attachment: Attachment) -> None:
     """Remove the rules and chains that the Go portmap made for the attachment's container."""
     chain = f"CNI-DN-{digest(attachment.network + attachment.container_id, 21)}"
     for family, number in _FAMILIES.items():
-        _remove_rules(host, Table(number, _TABLE), attachment.container_id)
+        table = Table(number, _TABLE)
+        if is_there(host, table):
+            _remove_rules(host, table, attachment.container_id)
         if may_have(host, family, _IPTABLES_TABLE, chain):
             with Exclusion(host, NAME):
                 _remove_chain(host, family, chain)
 
 
 def _remove_rules(host: Namespace, table: Table, container_id: str) -> None:
-    if not table.exists(host):
-        return
     changes = Changes(table)
     for chain in _CHAINS:
         for rule in list_rules(host, table, chain):

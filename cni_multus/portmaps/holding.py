@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 
 from cni_multus.cni.addressing import Ip
-from cni_multus.cni.errors import NetlinkFailure, NotAvailable, TryAgainLater
+from cni_multus.cni.errors import IoFailure, NetlinkFailure, TryAgainLater
 from cni_multus.cni.request import Attachment
 from cni_multus.linux.addresses import list_addresses
 from cni_multus.linux.exclusion import Exclusion
@@ -13,8 +13,8 @@ from cni_multus.linux.nftables import JUMP, Changes
 from cni_multus.linux.nftlists import find_element, has_chain, list_elements, list_rules
 from cni_multus.marks import chain_name, comment
 from cni_multus.portmaps.hostport import HELD, NAME, ONE, TO, Hostport
-from cni_multus.portmaps.release import push_release
-from cni_multus.portmaps.rules import FIXED, MASQUERADING, TABLE, masquerading
+from cni_multus.portmaps.release import is_there, push_release
+from cni_multus.portmaps.rules import ENTRANCE, FIXED, MASQUERADING, TABLE, leading, masquerading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,13 +162,23 @@ def differences(
     return wrong
 
 
-def require_nftables(host: Namespace) -> None:
-    """Raise NotAvailable where the kernel lacks what the table is made of; one that was not there is not there then."""
+def why_not(host: Namespace) -> str:
+    """Why nftables does not serve on this node, "" if it does; a table that was not there is not there then."""
+    if is_there(host):
+        return ""
     try:
-        if not TABLE.exists(host):
-            TABLE.try_out(host)
-    except NetlinkFailure as failure:
-        raise NotAvailable(f"nftables does not serve on this node: {failure.message}", failure.details) from failure
+        TABLE.try_out(host, _translate)
+    except (NetlinkFailure, IoFailure) as failure:
+        return f"nftables does not serve on this node: {failure.message}"
+    return ""
+
+
+def _translate(changes: Changes) -> None:
+    """What addresses are translated by: ways, and the rule for a mark."""
+    for family in ONE:
+        for expressions, _ in leading(family):
+            changes.add_rule(ENTRANCE, expressions)
+    changes.add_rule(MASQUERADING, masquerading(0)[0])
 
 
 def _comments(host: Namespace, chain: str) -> list[str]:

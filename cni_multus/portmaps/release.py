@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from cni_multus.cni.errors import NetlinkFailure, TryAgainLater
+from cni_multus.cni.errors import IoFailure, NetlinkFailure, TryAgainLater
 from cni_multus.cni.request import Attachment
 from cni_multus.linux.exclusion import Exclusion
 from cni_multus.linux.nftables import Changes
@@ -17,10 +17,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cni_multus.linux.netns import Namespace
+    from cni_multus.linux.nftables import Table
 
 _ATTEMPTS = 5
+_UNKNOWN = (errno.EINVAL, errno.EOPNOTSUPP, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT)
+"""How a kernel says that it does not know nftables."""
+
 _CHANGED = (errno.ENOENT, errno.EBUSY)
 """How the kernel says that somebody else removed a part meanwhile, or goes by a way that nobody went."""
+
+
+def is_there(host: Namespace, table: Table = HELD) -> bool:
+    """Whether there is the table; there is none in a kernel that does not know nftables."""
+    try:
+        return table.exists(host)
+    except (NetlinkFailure, IoFailure) as failure:
+        cause = failure.__cause__
+        code = failure.errno if isinstance(failure, NetlinkFailure) else getattr(cause, "errno", 0)
+        if code not in _UNKNOWN:
+            raise
+        return False
 
 
 def push_release(host: Namespace, changes: Changes, attachment: Attachment) -> list[Hostport]:
@@ -43,11 +59,15 @@ def push_release(host: Namespace, changes: Changes, attachment: Attachment) -> l
 
 def release(host: Namespace, attachment: Attachment) -> list[Hostport]:
     """Remove an attachment's ports in one transaction; returns them."""
+    if not is_there(host):
+        return []
     return _in_turn(host, lambda changes: push_release(host, changes, attachment))
 
 
 def collect(host: Namespace, network: str, valid: set[tuple[str, str]]) -> list[Hostport]:
     """Remove the ports of a network's attachments that are not valid, in one transaction; returns them."""
+    if not is_there(host):
+        return []
     told = {comment(Attachment(network, *each)) for each in valid}
     start = labels_start(network)
 

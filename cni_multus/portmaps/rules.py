@@ -58,9 +58,9 @@ _RAW, _DSTNAT, _SRCNAT = -300, -100, 100
 _LO = struct.pack("=I", 1)
 """lo's index, in every namespace."""
 
-_ENTRANCE, _GUARD, MASQUERADING = "hostports", "guard", "postrouting"
+ENTRANCE, _GUARD, MASQUERADING = "hostports", "guard", "postrouting"
 
-FIXED = {"prerouting": 1, "output": 1, _ENTRANCE: 4, _GUARD: 2}
+FIXED = {"prerouting": 1, "output": 1, ENTRANCE: 4, _GUARD: 2}
 """How many rules the table's own chains have."""
 
 _TARGET = 8
@@ -78,14 +78,14 @@ def _lay_out(changes: Changes) -> None:
         changes.add_set(ONE[family], INET_PROTO, INET_SERVICE, kind, verdicts=True)
         changes.add_set(ANY[family] + TO, INET_PROTO, INET_SERVICE, values=(kind, INET_SERVICE))
         changes.add_set(ONE[family] + TO, INET_PROTO, INET_SERVICE, kind, values=(kind, INET_SERVICE))
-    changes.add_chain(_ENTRANCE)
+    changes.add_chain(ENTRANCE)
     for family in _TYPES:
         sent = of_family(family) + load_meta(META_L4PROTO) + load_dport(1)
-        changes.add_rule(_ENTRANCE, sent, load_daddr(family, 2), verdict_from(ONE[family]))
-        changes.add_rule(_ENTRANCE, sent, verdict_from(ANY[family]))
+        changes.add_rule(ENTRANCE, sent, load_daddr(family, 2), verdict_from(ONE[family]))
+        changes.add_rule(ENTRANCE, sent, verdict_from(ANY[family]))
     for name, hook in (("prerouting", PREROUTING), ("output", OUTPUT)):
         changes.add_base_chain(name, "nat", hook, _DSTNAT)
-        changes.add_rule(name, load_is_local(), compare(LOCAL), verdict(JUMP, _ENTRANCE))
+        changes.add_rule(name, load_is_local(), compare(LOCAL), verdict(JUMP, ENTRANCE))
     changes.add_base_chain(MASQUERADING, "nat", POSTROUTING, _SRCNAT)
     # route_localnet lets 127.0.0.0/8 in by links that others send to. Replies to 127.0.0.1 come to the node's address.
     changes.add_base_chain(_GUARD, "filter", PREROUTING, _RAW)
@@ -130,13 +130,16 @@ def way_of(config: PortmapConfig, target: Cidr) -> Way:
         rules += [(own + test + verdict(RETURN), _short(f"unless {condition}")) for test in condition.failures()]
     if config.snat:
         rules += [(own + marking, why) for marking, why in _markings(config, target)]
-    sent = own + load_meta(META_L4PROTO) + load_dport(1)
+    return Way(family, rules + leading(family))
+
+
+def leading(family: int) -> list[tuple[bytes, str]]:
+    """The rules that give a packet the container's address."""
+    sent = of_family(family) + load_meta(META_L4PROTO) + load_dport(1)
     # An address of IPv6 takes four registers.
     there = dnat(family, _TARGET, _TARGET + (1 if family == 4 else 4))
     to_one = sent + load_daddr(family, 2) + value_from(ONE[family] + TO, 0, _TARGET) + there
-    return Way(
-        family, [*rules, (to_one, "to one"), (sent + value_from(ANY[family] + TO, 0, _TARGET) + there, "to any")]
-    )
+    return [(to_one, "to one"), (sent + value_from(ANY[family] + TO, 0, _TARGET) + there, "to any")]
 
 
 def _markings(config: PortmapConfig, target: Cidr) -> list[tuple[bytes, str]]:

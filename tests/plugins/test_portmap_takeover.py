@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.node import Pod
-from tests.plugins.portmapped import given, mapping, portmap
+from tests.plugins.portmapped import garbage, given, mapping, portmap
+from tests.plugins.test_masquerade_backends import LEGACY, NEW, OLD, WITHOUT_NFTABLES
 from tools.reference import reference_plugins
 
 if TYPE_CHECKING:
@@ -17,11 +19,15 @@ if TYPE_CHECKING:
 
 DUAL = given("10.1.2.5/24", "2001:db8:1::5/64")
 BACKENDS = ["iptables", "nftables"]
+NOTHING: list[str] = []
+WITHOUT = [*LEGACY, sys.executable, str(WITHOUT_NFTABLES)]
 
 
-def mapped_by_go(node: Runtime, pod: Pod, config: dict[str, Any], verb: str = "ADD") -> None:
+def mapped_by_go(
+    node: Runtime, pod: Pod, config: dict[str, Any], verb: str = "ADD", before: list[str] = NOTHING
+) -> None:
     done = subprocess.run(
-        ["nsenter", f"--net={node.host.path}", str(reference_plugins() / "portmap")],
+        ["nsenter", f"--net={node.host.path}", *before, str(reference_plugins() / "portmap")],
         env=pod.environment(verb, str(node.runtime_path)),
         input=json.dumps({**config, "prevResult": DUAL}).encode(),
         capture_output=True,
@@ -79,6 +85,25 @@ def test_what_ours_mapped_is_nothing_to_the_go_program(backend: str, node: Runti
     node.check(portmap(mapping(8080)), mine, DUAL)
     node.delete(portmap(), mine)
     mapped_by_go(node, theirs, config, "CHECK")
+
+
+def test_what_was_mapped_without_nftables_goes_without_it(node: Runtime) -> None:
+    pod = Pod("/somewhere", "pod1")
+    config = portmap(mapping(8080), backend="iptables")
+    mapped_by_go(node, pod, config, "ADD", LEGACY)
+    save = f"unshare --mount sh -c 'mount --bind {OLD} {NEW}; iptables-save -t nat; ip6tables-save -t nat'"
+    assert node.shown.run(save).count(":CNI-DN-") == 2
+    node.process("DEL", config, pod, *WITHOUT).succeeded()
+    assert ":CNI-DN-" not in node.shown.run(save)
+
+
+def test_a_kernel_without_nftables_is_told_and_can_be_deleted_on(node: Runtime) -> None:
+    pod, config = Pod("/somewhere", "pod1"), portmap(mapping(8080))
+    told = {**config, "prevResult": DUAL}
+    assert "nftables does not serve on this node" in node.process("ADD", told, pod, *WITHOUT).failed(100)
+    assert "nftables does not serve on this node" in node.process("STATUS", config, None, *WITHOUT).failed(50)
+    node.process("DEL", config, pod, *WITHOUT).succeeded()
+    node.process("GC", garbage(config), None, *WITHOUT).succeeded()
 
 
 def same(text: str) -> str:
