@@ -8,7 +8,7 @@ from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.linux.routetables import tables_turn
 from cni_multus.plugin.chained import ChainedPlugin
-from cni_multus.sourcerouting import Routing, take_back, take_back_unrecorded
+from cni_multus.routing.sourcerouting import Routing, take_back, take_back_unrecorded
 from cni_multus.state.backups import Backups
 from cni_multus.undo import Undo
 
@@ -38,7 +38,7 @@ class Sbr(ChainedPlugin):
     """See README.md for the keys."""
 
     def apply(self, request: Request, previous: Result) -> Result:
-        from cni_multus.sourceplan import carry_out, plan_rules, plan_tables
+        from cni_multus.routing.sourceplan import carry_out, plan_rules, plan_tables
 
         config = SbrConfig(request.config)
         ips = _addresses(request, previous)
@@ -76,7 +76,7 @@ class Sbr(ChainedPlugin):
         _forget(backups, request)
 
     def check(self, request: Request) -> None:
-        from cni_multus.sourcerouting import routing_differences, unrecorded_differences
+        from cni_multus.routing.sourcerouting import routing_differences, unrecorded_differences
 
         config = SbrConfig(request.config)
         if request.previous is None:

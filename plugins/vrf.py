@@ -12,9 +12,9 @@ from cni_multus.linux.routetables import OF_THE_KERNEL, next_free, tables_in_use
 from cni_multus.linux.vrfs import Belongings
 from cni_multus.marks import group_of
 from cni_multus.plugin.chained import ChainedPlugin
+from cni_multus.routing.vrfmembership import Membership, take_out
 from cni_multus.state.backups import Backups
 from cni_multus.undo import Undo
-from cni_multus.vrfmembership import Membership, take_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Vrf(ChainedPlugin):
     """See README.md for the keys."""
 
     def apply(self, request: Request, previous: Result) -> Result:
-        from cni_multus.vrfmembership import join
+        from cni_multus.routing.vrfmembership import join
 
         config = VrfConfig(request)
         backups = Backups(config.data_dir)
@@ -81,7 +81,7 @@ class Vrf(ChainedPlugin):
             backups.remove(request.attachment)
 
     def check(self, request: Request) -> None:
-        from cni_multus.vrfmembership import membership_differences
+        from cni_multus.routing.vrfmembership import membership_differences
 
         config = VrfConfig(request)
         if request.previous is None:

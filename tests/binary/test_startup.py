@@ -117,7 +117,8 @@ SBR = {
     "cni_multus.linux.exclusion",
     "cni_multus.linux.routetables",
     "cni_multus.linux.rules",
-    "cni_multus.sourcerouting",
+    "cni_multus.routing",
+    "cni_multus.routing.sourcerouting",
     "cni_multus.state.backups",
     "plugins.sbr",
     *ROUTES,
@@ -304,7 +305,7 @@ def test_ipmasq_with_nftables_imports_little_and_executes_nothing(bridge: Call) 
 
 def test_a_chained_plugin_imports_what_its_verb_needs(bridge: Call, tmp_path: Path) -> None:
     more = {"type": "sbr", "dataDir": str(tmp_path / "routing"), "prevResult": json.loads(bridge("ADD").answer)}
-    assert bridge("ADD", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR, {"cni_multus.sourceplan"}) == []
+    assert bridge("ADD", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR, {"cni_multus.routing.sourceplan"}) == []
     assert bridge("CHECK", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR) == []
     assert bridge("DEL", **more).outside(INTERPRETER, PROTOCOL, BRIDGE, SBR) == []
 

@@ -28,7 +28,8 @@ SOURCES = [
     ROOT / "cni_multus" / "multus" / "named.py",
     ROOT / "cni_multus" / "network.py",
     ROOT / "cni_multus" / "masters.py",
-    ROOT / "cni_multus" / "nodedevices.py",
+    ROOT / "cni_multus" / "devices" / "selection.py",
+    ROOT / "cni_multus" / "masquerade" / "backends.py",
 ]
 KEY = re.compile(r'(?:config|entry|ipam|section|options)\.\w+\(\s*"(\w+)"')
 

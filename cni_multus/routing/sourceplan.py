@@ -20,7 +20,7 @@ from cni_multus.linux.routetables import (
     tables_in_use,
 )
 from cni_multus.linux.rules import Rule, list_rules
-from cni_multus.sourcerouting import Routing, add_rules, remove_rules
+from cni_multus.routing.sourcerouting import Routing, add_rules, remove_rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
