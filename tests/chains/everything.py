@@ -32,8 +32,8 @@ SETTINGS = ("core", "ipv4/conf", "ipv6/conf", "ipv4/ip_forward")
 KEPT = ("addresses", "multus", "state")
 """A node's directories where requests leave files."""
 
-PASSING = {"operstate", "flags", "gc_timer", "hello_timer", "tcn_timer", "topology_change_timer", "handle"}
-"""What changes by itself: the kernel tells carriers, and takes back what it told, when it has the time."""
+PASSING = ("operstate", "flags", "handle", "_timer")
+"""The ends of keys whose values change by themselves: the kernel tells carriers, and no more, when it has the time."""
 
 BY_THEMSELVES = ("fe80:", "ff00:", "multicast")
 """Where routes lead that come with a link, some seconds after it."""
@@ -120,7 +120,7 @@ def _plain(member: dict[str, Any]) -> str:
 
 def _without_passing(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_passing(member) for key, member in value.items() if key not in PASSING}
+        return {key: _without_passing(member) for key, member in value.items() if not key.endswith(PASSING)}
     return [_without_passing(member) for member in value] if isinstance(value, list) else value
 
 
