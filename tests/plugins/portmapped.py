@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from tests.plugins.shown import Shown
 
 SUBNETS = "10.1.2.0/24", "2001:db8:1::/64"
+CHAIN = "blue-pod1-eth0-286146fa"
+"""The chain of pod1's eth0."""
+
+MINE = "blue:pod1:eth0"
+GATEWAY = {4: "10.1.2.1", 6: "2001:db8:1::1"}
+PROTOCOLS = ["tcp", "udp"]
 
 
 def mapping(port: int, protocol: str = "tcp", address: str = "", to: int = 80) -> dict[str, Any]:
@@ -22,6 +28,9 @@ def mapping(port: int, protocol: str = "tcp", address: str = "", to: int = 80) -
         "protocol": protocol,
         **({"hostIP": address} if address else {}),
     }
+
+
+BOTH = [mapping(8080), mapping(8080, "udp")]
 
 
 def portmap(*mappings: dict[str, Any], version: str = "1.1.0", **more: object) -> dict[str, Any]:
@@ -105,3 +114,21 @@ def garbage(config: dict[str, Any], *valid: str) -> dict[str, Any]:
     attachments = [{"containerID": container, "ifname": "eth0"} for container in valid]
     bare = {key: value for key, value in config.items() if key != "runtimeConfig"}
     return {**bare, "cni.dev/valid-attachments": attachments}
+
+
+def rules(node: Runtime) -> list[str]:
+    """The rules of the ways that there are, as nft writes them."""
+    listed = [node.shown.run(f"nft list chain inet multus_hostports {way}").splitlines() for way in ways(node)]
+    return [line.strip() for lines in listed for line in lines[2:-2]]
+
+
+def told(node: Runtime) -> list[str]:
+    """What an attachment's chain tells of its ports."""
+    lines = node.shown.run(f"nft list chain inet multus_hostports {CHAIN}").splitlines()
+    return [line.strip().removeprefix("comment ").strip('"') for line in lines[3:-2]]
+
+
+def add(
+    node: Runtime, pod: Pod, *mappings: dict[str, Any], previous: dict[str, Any] | None = None, **more: Any
+) -> None:
+    node.ask("ADD", portmap(*mappings, **more), pod, previous or given()).succeeded()
