@@ -36,11 +36,13 @@ class Backups:
             "containerID": attachment.container_id,
             "ifname": attachment.ifname,
         }
-        files.write_atomically(self._path(attachment), print_compact({**document, **owner}))
+        data = print_compact({**document, **owner})
+        files.write_atomically(self._path(attachment), data, temporary=self._temporary(attachment))
 
     def remove(self, attachment: Attachment) -> None:
-        """Forget an attachment; succeeds where nothing is known of it."""
+        """Forget an attachment, also what was begun to be written; succeeds where nothing is known of it."""
         files.remove(self._path(attachment))
+        files.remove(self._temporary(attachment))
 
     def of_network(self, network: str) -> list[tuple[Attachment, dict[str, object]]]:
         """Every attachment of a network, with what was written for it."""
@@ -67,6 +69,9 @@ class Backups:
             return None if data is None else parse_object(data, name)
         except DecodingFailure:
             return None
+
+    def _temporary(self, attachment: Attachment) -> str:
+        return f"{self._directory}/{files.TEMPORARY}{attachment.container_id}_{attachment.ifname}"
 
     def _path(self, attachment: Attachment) -> str:
         return f"{self._directory}/{attachment.container_id}_{attachment.ifname}{_SUFFIX}"

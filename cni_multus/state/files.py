@@ -45,10 +45,10 @@ def failure(error: OSError, attempt: str) -> IoFailure:
     return IoFailure(f"cannot {attempt}: {(error.strerror or str(error)).lower()}", _HINTS.get(error.errno or 0, ""))
 
 
-def write_atomically(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Replace `path`, or create it, with `data`."""
+def write_atomically(path: str, data: bytes, mode: int = 0o600, *, temporary: str = "") -> None:
+    """Replace `path`, or create it, with `data`; `temporary` is its name until then, where one at a time writes it."""
     try:
-        temporary = _write_temporary(os.path.dirname(path), data, mode, durable=True)
+        temporary = _write_temporary(os.path.dirname(path), data, mode, durable=True, name=temporary)
         try:
             os.rename(temporary, path)
         except OSError:
@@ -179,14 +179,10 @@ def is_directory(path: str) -> bool:
         raise failure(error, f"look at {path}") from error
 
 
-def _write_temporary(directory: str, data: bytes, mode: int, *, durable: bool, mtime_ns: int | None = None) -> str:
-    while True:
-        temporary = f"{directory}/{TEMPORARY}{os.getpid():x}-{time.monotonic_ns():x}"
-        try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, mode)
-            break
-        except FileExistsError:
-            continue
+def _write_temporary(
+    directory: str, data: bytes, mode: int, *, durable: bool, mtime_ns: int | None = None, name: str = ""
+) -> str:
+    temporary, fd = _open_temporary(directory, mode, name)
     try:
         _write_all(fd, data)
         if mtime_ns is not None:
@@ -199,6 +195,17 @@ def _write_temporary(directory: str, data: bytes, mode: int, *, durable: bool, m
     finally:
         os.close(fd)
     return temporary
+
+
+def _open_temporary(directory: str, mode: int, name: str) -> tuple[str, int]:
+    if name:
+        return name, os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | FLAGS, mode)
+    while True:
+        temporary = f"{directory}/{TEMPORARY}{os.getpid():x}-{time.monotonic_ns():x}"
+        try:
+            return temporary, os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, mode)
+        except FileExistsError:
+            continue
 
 
 def _write_all(fd: int, data: bytes) -> None:

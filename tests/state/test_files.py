@@ -40,6 +40,13 @@ def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_what_a_kill_left_of_a_file_is_replaced_with_it(tmp_path: Path) -> None:
+    (tmp_path / ".multus-file").write_text("begun, and longer than what comes next")
+    files.write_atomically(str(tmp_path / "file"), b"one", temporary=str(tmp_path / ".multus-file"))
+    assert (tmp_path / "file").read_bytes() == b"one"
+    assert os.listdir(tmp_path) == ["file"]
+
+
 def test_a_replaced_link_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "link").symlink_to("victim")
