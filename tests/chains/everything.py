@@ -109,7 +109,7 @@ def _nft(members: Iterable[dict[str, Any]]) -> Iterator[tuple[str, str]]:
         [(kind, body)] = member.items()
         if kind == "metainfo":
             continue
-        where = " ".join(str(body.get(key, "")) for key in ("family", "table", "chain", "name"))
+        where = " ".join(str(body[key]) for key in ("family", "table", "chain", "name") if key in body)
         count[where] = count.get(where, 0) + 1
         yield f"nft {kind} {where} {count[where]}", _plain(body)
 
