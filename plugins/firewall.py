@@ -234,10 +234,9 @@ def _addresses(texts: list[object]) -> list[Ip]:
 
 
 def _data_dir(request: Request) -> str:
-    try:
-        return FirewallConfig(request).data_dir
-    except CniError:
-        return DATA_DIR  # an ADD was refused with this configuration
+    """For verbs that must work whatever the configuration has become."""
+    directory = request.config.value("dataDir")
+    return directory if isinstance(directory, str) and directory.startswith("/") else DATA_DIR
 
 
 def _turn(host: Namespace) -> Exclusion:
