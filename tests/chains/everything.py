@@ -120,7 +120,10 @@ def _plain(member: dict[str, Any]) -> str:
 
 def _without_passing(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without_passing(member) for key, member in value.items() if not key.endswith(PASSING)}
+        found = {key: _without_passing(member) for key, member in value.items() if not key.endswith(PASSING)}
+        return (
+            {**found, "elem": sorted(map(json.dumps, found["elem"]))} if isinstance(found.get("elem"), list) else found
+        )
     return [_without_passing(member) for member in value] if isinstance(value, list) else value
 
 

@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tests.node import Node
 
-MAC = "02:00:00:00:00:77"
-CAPABILITIES = {
-    "portMappings": [
-        {"hostPort": 8080, "containerPort": 80, "protocol": "tcp"},
-        {"hostPort": 5353, "containerPort": 53, "protocol": "udp"},
-    ],
-    "bandwidth": {"ingressRate": 8_000_000, "ingressBurst": 800_000, "egressRate": 4_000_000, "egressBurst": 800_000},
-}
+LIMITS = {"ingressRate": 8_000_000, "ingressBurst": 800_000, "egressRate": 4_000_000, "egressBurst": 800_000}
+
+
+def mac(number: int = 0) -> str:
+    """What tuning gives to the pod of that number."""
+    return f"02:00:00:00:00:{number:02x}"
+
+
+def capabilities(number: int = 0) -> dict[str, Any]:
+    """What the runtime passes on for the pod of that number: its ports are nobody else's."""
+    mappings = [
+        {"hostPort": 8080 + number, "containerPort": 80, "protocol": "tcp"},
+        {"hostPort": 5353 + number, "containerPort": 53, "protocol": "udp"},
+    ]
+    return {"portMappings": mappings, "bandwidth": LIMITS}
 
 
 def ipam(node: Node, *subnets: str) -> dict[str, Any]:
@@ -28,7 +35,7 @@ def state(node: Node, kind: str) -> str:
     return str(node.root / "state" / kind)
 
 
-def guarded(node: Node, *more: dict[str, Any], mac: str = MAC) -> dict[str, Any]:
+def guarded(node: Node, number: int = 0) -> dict[str, Any]:
     """A bridge that checks MACs and masquerades, then all that may follow it."""
     return {
         "cniVersion": "1.1.0",
@@ -45,14 +52,13 @@ def guarded(node: Node, *more: dict[str, Any], mac: str = MAC) -> dict[str, Any]
             {
                 "type": "tuning",
                 "mtu": 1400,
-                **({"mac": mac} if mac else {}),
+                "mac": mac(number),
                 "sysctl": {"net.core.somaxconn": "1024", "net.ipv4.conf.IFNAME.arp_filter": "1"},
                 "dataDir": state(node, "tuning"),
             },
             {"type": "portmap", "capabilities": {"portMappings": True}},
             {"type": "bandwidth", "capabilities": {"bandwidth": True}},
             {"type": "firewall", "ingressPolicy": "same-bridge", "dataDir": state(node, "firewall")},
-            *more,
         ],
     }
 
@@ -75,9 +81,9 @@ def routed(node: Node) -> dict[str, Any]:
     }
 
 
-def pointed(node: Node, port: int = 9090) -> dict[str, Any]:
+def pointed(node: Node, number: int = 0) -> dict[str, Any]:
     """A pair to the node, with a port of its own."""
-    mappings = [{"hostPort": port, "containerPort": 90, "protocol": "tcp"}]
+    mappings = [{"hostPort": 9090 + number, "containerPort": 90, "protocol": "tcp"}]
     return {
         "cniVersion": "1.1.0",
         "name": "pointed",
@@ -88,6 +94,7 @@ def pointed(node: Node, port: int = 9090) -> dict[str, Any]:
     }
 
 
-def full(node: Node, **more: Any) -> dict[str, Any]:
+def full(node: Node, number: int = 0) -> dict[str, Any]:
     """All three of them for one pod, as eth0, net1 and net2."""
-    return node.config(guarded(node), routed(node), pointed(node), runtimeConfig=CAPABILITIES, **more)
+    networks = guarded(node, number), routed(node), pointed(node, number)
+    return node.config(*networks, runtimeConfig=capabilities(number))

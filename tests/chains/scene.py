@@ -6,10 +6,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.chains.everything import Things, fewer, files_of, more, things_of
-from tests.chains.lists import CAPABILITIES, full, guarded, pointed, routed
+from tests.chains.lists import capabilities, full
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from tests.node import Answer, Pod
     from tests.plugins.runtime import Runtime
@@ -23,9 +23,11 @@ PATIENCE = 5.0
 class Scene:
     """The pod's networks are the meta-plugin's, which remembers what it did; `told` changes CNI_* variables of DEL."""
 
-    def __init__(self, node: Runtime, pod: Pod) -> None:
+    def __init__(self, node: Runtime, pod: Pod, number: int = 0) -> None:
         self.node = node
         self.pod = pod
+        self.number = number
+        self.config = full(node, number)
         self.told: dict[str, str] = {}
         self.attach()
         self.detach()
@@ -33,20 +35,20 @@ class Scene:
 
     def attach(self) -> None:
         """ADD."""
-        self.node.call("ADD", full(self.node), self.pod).succeeded()
+        self.node.call("ADD", self.config, self.pod).succeeded()
 
     def check(self) -> None:
         """CHECK, which must find nothing."""
-        self.node.call("CHECK", full(self.node), self.pod).succeeded()
+        self.node.call("CHECK", self.config, self.pod).succeeded()
 
     def detach(self) -> None:
         """DEL, as much as the runtime knows."""
-        assert self.node.call("DEL", full(self.node), self.pod, **self.told).succeeded().stdout == b""
+        assert self.node.call("DEL", self.config, self.pod, **self.told).succeeded().stdout == b""
 
     def collect(self, *valid: Pod) -> None:
         """GC, with these pods still there."""
         members = [{"containerID": pod.container_id, "ifname": "eth0"} for pod in valid]
-        self.node.call("GC", {**full(self.node), "cni.dev/valid-attachments": members}).succeeded()
+        self.node.call("GC", {**self.config, "cni.dev/valid-attachments": members}).succeeded()
 
     def now(self) -> Things:
         """What the node has."""
@@ -67,12 +69,12 @@ class Scene:
 class ListScene(Scene):
     """A runtime of three lists, which calls one plugin after another; `remembers` nothing it forgets them all."""
 
-    def __init__(self, node: Runtime, pod: Pod) -> None:
+    def __init__(self, node: Runtime, pod: Pod, number: int = 0) -> None:
         self.remembers = True
         self.is_capable = True
         self.changed: dict[str, Any] = {}
         self.results: dict[str, dict[str, Any]] = {}
-        super().__init__(node, pod)
+        super().__init__(node, pod, number)
 
     def attach(self) -> None:
         for ifname, network in self._lists():
@@ -101,7 +103,7 @@ class ListScene(Scene):
                 self.node.call("GC", config, kind=member["type"]).succeeded()
 
     def _lists(self) -> list[tuple[str, dict[str, Any]]]:
-        return [("eth0", guarded(self.node)), ("net1", routed(self.node)), ("net2", pointed(self.node))]
+        return list(zip(("eth0", "net1", "net2"), self.config["delegates"], strict=True))
 
     def _call(
         self,
@@ -113,7 +115,7 @@ class ListScene(Scene):
         **told: str,
     ) -> Answer:
         config = _common(network, member)
-        wanted = {key: CAPABILITIES[key] for key in member.get("capabilities", ())}
+        wanted = {key: capabilities(self.number)[key] for key in member.get("capabilities", ())}
         if wanted and self.is_capable:
             config["runtimeConfig"] = wanted
         if not self.is_capable:
@@ -130,6 +132,3 @@ def _common(network: Mapping[str, Any], member: Mapping[str, Any]) -> dict[str, 
 def without(things: Things, *starts: str) -> Things:
     """Those whose names begin with none of `starts`."""
     return {name: value for name, value in things.items() if not name.startswith(starts)}
-
-
-SCENES: Iterable[type[Scene]] = (Scene, ListScene)

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -124,4 +124,63 @@ def test_nothing_is_left(scenes: type[Scene], happened: str, node: Runtime, pod:
         leave(scene)
     assert scene.left() == {}
     scene.detach()
+    assert scene.left() == {}
+
+
+FORGOTTEN: dict[str, dict[str, Any]] = {
+    "the results": {"remembers": False},
+    "the capabilities": {"is_capable": False},
+    "both": {"remembers": False, "is_capable": False},
+    "both, and what stood in the configuration": {
+        "remembers": False,
+        "is_capable": False,
+        "changed": {"bridge": 7, "vlan": "x", "mtu": [], "sysctl": "y", "ingressPolicy": "z", "master": {}, "mode": 1},
+    },
+}
+
+
+@pytest.mark.parametrize("reached", ["a namespace", "no namespace"])
+@pytest.mark.parametrize("forgotten", FORGOTTEN)
+def test_a_runtime_may_have_forgotten(forgotten: str, reached: str, node: Runtime, pod: Pod) -> None:
+    scene = ListScene(node, pod)
+    scene.attach()
+    for name, value in FORGOTTEN[forgotten].items():
+        setattr(scene, name, value)
+    if reached == "no namespace":
+        leave(scene)
+    scene.detach()
+    assert scene.left() == {}
+
+
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "garbage": lambda said: b"\xff\x00}{" * 100,
+    "the last line cut off": lambda said: said[:-40],
+    "the last line of other bits": lambda said: said[:-40] + bytes(40),
+    "every line damaged": lambda said: said.replace(b":", b";"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("reached", ["a namespace", "no namespace"])
+def test_a_journal_may_be_damaged(damage: str, reached: str, node: Runtime, pod: Pod) -> None:
+    scene = Scene(node, pod)
+    scene.attach()
+    path = node.record_file(pod)
+    path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    if reached == "no namespace":
+        leave(scene)
+    scene.detach()
+    assert scene.left() == {}
+
+
+@pytest.mark.parametrize("scenes", [Scene, ListScene], ids=["multus", "lists"])
+@pytest.mark.parametrize("lost", ["the journal", "the journal and what the plugins had found"])
+def test_gc_finds_what_is_on_no_record(lost: str, scenes: type[Scene], node: Runtime, pod: Pod) -> None:
+    scene = scenes(node, pod)
+    scene.attach()
+    shutil.rmtree(node.cni_dir, ignore_errors=True)
+    if lost != "the journal":
+        forget_records(scene)
+    leave(scene)
+    scene.collect()
     assert scene.left() == {}

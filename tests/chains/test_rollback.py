@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.chains.everything import fewer, more, things_of
-from tests.chains.lists import CAPABILITIES, full, state
+from tests.chains.lists import capabilities, full, state
 from tests.chains.scene import Scene
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def range_(at: int, **changed: str) -> Callable[[dict[str, Any]], None]:
 
 
 def capability(**changed: object) -> Callable[[dict[str, Any]], None]:
-    return lambda config: config.update(runtimeConfig={**CAPABILITIES, **changed})
+    return lambda config: config.update(runtimeConfig={**capabilities(), **changed})
 
 
 def port(number: object, **more: object) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chains.everything import fewer, more, things_of
-from tests.chains.lists import MAC
+from tests.chains.lists import mac
 from tests.chains.scene import ListScene, Scene
 from tests.plugins.frames import Wire
 from tests.plugins.services import SHORT, asked, serving
@@ -63,7 +63,7 @@ def test_every_plugin_does_its_work(node: Runtime, make_pod: MakePod) -> None:
     host.run("ip address add 10.2.0.1/24 dev up1")
     for family, target in (("-4", "10.1.0.1"), ("-6", "fd00:1::1"), ("-4", "10.2.0.1")):
         inside.run(f"ping {family} -c1 -W5 {target}")
-    assert inside.link("eth0")["address"] == MAC
+    assert inside.link("eth0")["address"] == mac()
     assert "lookup 100" in inside.run("ip rule show from " + next(iter(sorted(inside.addresses("net1")))).split("/")[0])
     assert "tbf" in inside.run("true") + host.run("tc qdisc show")
     with serving(pod.netns, "eth0"), serving(pod.netns, "net2", 90), serving(pod.netns, "udp", 53):
@@ -89,7 +89,7 @@ def test_the_spoof_check_follows_a_mac_that_tuning_gives(node: Runtime, make_pod
         witness,
     )
     with Wire(pod.netns) as sending, Wire(witness.netns) as hearing:
-        assert sending.mac == MAC
+        assert sending.mac == mac()
         sending.send("a MAC of nobody", source="02:00:00:00:00:99")
         sending.send("its own")
         assert hearing.heard("its own") == ["its own"]
