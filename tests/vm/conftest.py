@@ -6,14 +6,10 @@ import os
 import subprocess
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-CARDS = Path("/sys/bus/pci/drivers/igb")
+PCI = Path("/sys/bus/pci")
 FUNCTIONS = 2
 APPEARANCE = 30
 """Seconds that the driver may take to make a network interface of a virtual function."""
@@ -26,21 +22,30 @@ def drivers() -> None:
 
 
 @pytest.fixture
-def card(drivers: None) -> str:
-    """The PCI address of a card that can have virtual functions, and has none."""
-    return min(path.name for path in CARDS.iterdir() if path.is_symlink() and ":" in path.name)
+def card(drivers: None) -> Path:
+    """A card that can have virtual functions, as a directory of sysfs named like its PCI address."""
+    return min(PCI.joinpath("drivers/igb").glob("*:*")).resolve()
 
 
 @pytest.fixture
-def functions(card: str) -> Iterator[list[str]]:
-    """The PCI addresses of a card's virtual functions, each of which has its network interface; gone with the test."""
-    device = CARDS / card
-    number = device / "sriov_numvfs"
-    number.write_text(str(FUNCTIONS))
-    made = [os.path.basename(os.readlink(device / f"virtfn{which}")) for which in range(FUNCTIONS)]
+def functions(card: Path) -> list[str]:
+    """The PCI addresses of a card's virtual functions, each of which has a new network interface."""
+    number = card / "sriov_numvfs"
+    if int(number.read_text()) != FUNCTIONS:
+        number.write_text(str(FUNCTIONS))  # they stay: taking them away would keep the card busy for seconds
+    made = [os.readlink(card / f"virtfn{which}").rpartition("/")[2] for which in range(FUNCTIONS)]
+    for address in made:
+        give_to_driver(PCI / "devices" / address)
     deadline = time.monotonic() + APPEARANCE
-    while not all(list((device.resolve().parent / address).glob("net/*")) for address in made):
+    while not all(list(PCI.glob(f"devices/{address}/net/*")) for address in made):
         assert time.monotonic() < deadline, "the virtual functions have no network interfaces"
         time.sleep(0.01)
-    yield made
-    number.write_text("0")
+    return made
+
+
+def give_to_driver(device: Path) -> None:
+    """Let the driver begin anew with a device, whoever has it, and wherever its network interface is."""
+    if (device / "driver").exists():
+        (device / "driver/unbind").write_text(device.name)
+    (device / "driver_override").write_text("\n")
+    (PCI / "drivers_probe").write_text(device.name)

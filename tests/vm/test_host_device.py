@@ -186,11 +186,11 @@ def test_garbage_collection_makes_it_what_it_was(node: Runtime, pod: Pod, functi
 
 
 def test_a_function_that_was_taken_away_is_deleted_all_the_same(
-    node: Runtime, pod: Pod, card: str, function: str
+    node: Runtime, pod: Pod, card: Path, function: str
 ) -> None:
     config = host_device(node, pciBusID=function, ipam=pools(node, "10.1.2.0/24"))
     result = node.add(config, pod)
-    (PCI / "devices" / card / "sriov_numvfs").write_text("0")
+    (card / "sriov_numvfs").write_text("0")
     assert "gone" in node.difference(config, pod, result)
     node.delete(config, pod, result)
     assert (node.reserved("blue"), on_record(node)) == ({}, [])
