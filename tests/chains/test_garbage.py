@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.chains.everything import more
 from tests.chains.scene import ListScene, Scene
 from tests.chains.test_degraded import leave
 
@@ -27,7 +28,7 @@ def test_what_is_stale_goes_and_what_is_valid_stays(scenes: type[Scene], node: R
     for scene in stale:
         scene.attach()
         leave(scene)
-    assert first.left() != {}
+    assert more(first.now(), first.before) != {}
     first.collect(*pods)
     assert (first.left(), first.lost()) == ({}, {})
     for scene in valid:

@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.chains.everything import fewer, more, things_of
-from tests.chains.lists import mac
+from tests.chains.lists import full, mac, state
 from tests.chains.scene import ListScene, Scene
+from tests.conftest import LIBC, MS_BIND, checked
+from tests.node import in_private_mounts
 from tests.plugins.frames import Wire
 from tests.plugins.services import SHORT, asked, serving
 from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.chains.conftest import MakePod
     from tests.node import Pod
     from tests.plugins.runtime import Runtime
@@ -43,6 +47,27 @@ def test_a_pod_leaves_no_trace(scenes: type[Scene], node: Runtime, pod: Pod) -> 
     assert (scene.left(), scene.lost()) == ({}, {})
     after = things_of(pod.netns)
     assert (more(after, empty), fewer(after, empty)) == ({}, {})
+
+
+def test_without_a_directory_of_their_own_plugins_keep_their_files_below_run(
+    node: Runtime, pod: Pod, tmp_path: Path
+) -> None:
+    run, config = tmp_path / "run", full(node)
+    run.mkdir()
+    for network in config["delegates"]:
+        for member in network["plugins"]:
+            member.pop("dataDir", None)
+
+    def work() -> set[str]:
+        checked(LIBC.mount(bytes(run), b"/run", None, MS_BIND, None))
+        node.call("ADD", config, pod).succeeded()
+        node.call("CHECK", config, pod).succeeded()
+        kept = {str(path.parent.relative_to(run)) for path in run.rglob("*.json")}
+        node.call("DEL", config, pod).succeeded()
+        return kept
+
+    assert in_private_mounts(work) == {"cni/tuning", "multus/firewall", "multus/sbr"}
+    assert [path for path in run.rglob("*") if path.is_file()] == []
 
 
 def test_the_first_pod_leaves_what_is_everybodys(node: Runtime, pod: Pod) -> None:
@@ -93,3 +118,15 @@ def test_the_spoof_check_follows_a_mac_that_tuning_gives(node: Runtime, make_pod
         sending.send("a MAC of nobody", source="02:00:00:00:00:99")
         sending.send("its own")
         assert hearing.heard("its own") == ["its own"]
+
+
+def test_a_mac_that_tuning_takes_back_is_asked_for_again(node: Runtime, pod: Pod) -> None:
+    bridge = {"cniVersion": "1.1.0", "name": "net", "type": "bridge", "macspoofchk": True, "ipam": {}}
+    result = node.add(bridge, pod)
+    before = things_of(node.host.path)
+    tuning = {"cniVersion": "1.1.0", "name": "net", "type": "tuning", "dataDir": state(node, "tuning")}
+    node.ask("ADD", {**tuning, "mac": mac(), "mtu": 70000}, pod, result).failed(100)
+    assert more(things_of(node.host.path), before) == {}
+    node.check(bridge, pod, result)
+    node.check(bridge, pod, node.ask("ADD", {**tuning, "mac": mac()}, pod, result).succeeded().document)
+    assert mac() in node.shown.run("nft list set bridge multus_macspoof allowed")
