@@ -301,6 +301,7 @@ INTENDED = (
             ("routes > * dev dev0 *", ABSENT),
             ("links > dev0 > flags", "broadcast multicast"),
             ("links > dev0 > IFLA_OPERSTATE", "DOWN"),
+            ("traffic > outgoing by dev0 > *", ABSENT),
         )
     ),
     Intended(
