@@ -64,7 +64,7 @@ class Host:
     def _reports(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
         if not self._failure:
             try:
-                self._run = self._run or Run(item.config, [each for each in item.session.items if is_for_vm(each)])
+                self._run = self._run or started(item)
                 for data in self._run.reports(item.nodeid):
                     yield item.config.hook.pytest_report_from_serializable(config=item.config, data=data)
                 return
@@ -91,6 +91,16 @@ class Run:
         (self.machine.share / CHOSEN).write_text("".join(f"{item.nodeid}\n" for item in items))
         self._records = (self.machine.share / RECORDS).open("a+")
         self._begun = ""
+
+    def begins(self) -> bool:
+        """Whether the machine writes anything at all: waits until it does, or is over."""
+        deadline = time.monotonic() + SILENCE
+        reason = ""
+        while not self._begun and not reason:
+            reason = self._over(deadline)
+            self._begun += self._records.readline()
+            time.sleep(0.02)
+        return bool(self._begun)
 
     def reports(self, nodeid: str) -> Iterator[dict[str, Any]]:
         """What the machine wrote about a test, as it writes it; the tests come in the order of their items."""
@@ -121,6 +131,16 @@ class Run:
         if reason := self.machine.why_not():
             return f"the virtual machine: {reason}"
         return f"nothing was heard for {SILENCE} s" if time.monotonic() > deadline else ""
+
+
+def started(item: pytest.Item) -> Run:
+    """The run of all tests for the virtual machine; qemu itself dies now and then at boot, and gets a second try."""
+    items = [each for each in item.session.items if is_for_vm(each)]
+    run = Run(item.config, items)
+    if not run.begins():
+        run.machine.close()
+        run = Run(item.config, items)
+    return run
 
 
 def turn(item: pytest.Item) -> int:
