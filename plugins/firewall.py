@@ -139,7 +139,7 @@ class Firewall(ChainedPlugin):
         told = [ip.address.ip for ip in request.previous.ips] if request.previous else record.ips
         wrong += [f"{ip} is not let through" for ip in told if ip not in record.ips]
         if wrong:
-            raise CheckFailed(f"{request.ifname} is not let through as it was: {'; '.join(wrong)}")
+            raise CheckFailed(f"{request.ifname} is not let through as it was: {'; '.join(dict.fromkeys(wrong))}")
 
     def status(self, request: Request) -> None:
         config = FirewallConfig(request)

@@ -24,7 +24,7 @@ from cni_multus.linux.hostports import find_port
 from cni_multus.linux.links import list_links
 from cni_multus.linux.linktable import packed_mac
 from cni_multus.linux.nftables import BRIDGE, DROP, ETHER_ADDR, IFNAME, PREROUTING, Changes, Table, concatenated
-from cni_multus.linux.nftlists import Element, find_element, has_chain, list_elements, list_rules
+from cni_multus.linux.nftlists import Element, find_element, has_chain, list_elements, list_rules, push_emptied
 from cni_multus.linux.nsid import find_host_end
 from cni_multus.marks import comment
 
@@ -51,10 +51,6 @@ def _lay_out(changes: Changes) -> None:
     changes.add_set(_GUARDED, IFNAME)
     changes.add_set(_ALLOWED, IFNAME, ETHER_ADDR)
     changes.add_base_chain(_CHAIN, "filter", PREROUTING, _BEFORE_ALL)
-    _add_rule(changes)
-
-
-def _add_rule(changes: Changes) -> None:
     changes.add_rule(
         _CHAIN,
         load_meta(META_IIFNAME),
@@ -86,8 +82,7 @@ def require_filter(host: Namespace) -> None:
 def guard(host: Namespace, attachment: Attachment, port: Link, mac: str, undo: Undo) -> None:
     """Let only frames with `mac` come in by a port; call it while the port is down."""
     changes = Changes(TABLE)
-    if TABLE.exists(host) and not list_rules(host, TABLE, _CHAIN):
-        _add_rule(changes)  # somebody flushed the table
+    push_emptied(host, TABLE, changes)
     whose = comment(attachment)
     changes.add_element(_GUARDED, _port_key(port.name), comment=whose)
     changes.add_element(_ALLOWED, _port_key(port.name) + concatenated(packed_mac(mac)), comment=whose)

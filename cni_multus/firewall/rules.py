@@ -24,7 +24,7 @@ from cni_multus.linux.nftables import (
     Changes,
     Table,
 )
-from cni_multus.linux.nftlists import find_element, list_elements
+from cni_multus.linux.nftlists import emptied_chains, find_element, list_elements, push_emptied
 from cni_multus.marks import comment
 
 TYPE_CHECKING = False
@@ -84,6 +84,7 @@ PORTS = Table(BRIDGE, "multus_firewall", _lay_out_ports)
 def allow(host: Namespace, attachment: Attachment, ips: list[Ip]) -> None:
     """Accept what is forwarded from the addresses, and what answers them; another owner's elements become ours."""
     changes = Changes(TABLE)
+    push_emptied(host, TABLE, changes)
     for ip in ips:
         found = find_element(host, TABLE, _PODS[ip.family], ip.packed)
         if found is not None and found.comment == comment(attachment):
@@ -117,7 +118,7 @@ def forget(host: Namespace, unwanted: Callable[[str], bool]) -> None:
 
 def not_allowed(host: Namespace, attachment: Attachment, ips: list[Ip]) -> list[str]:
     """What is missing of `allow`."""
-    wrong = []
+    wrong = _emptied(host, TABLE)
     for ip in ips:
         found = find_element(host, TABLE, _PODS[ip.family], ip.packed)
         if found is None or found.comment != comment(attachment):
@@ -127,10 +128,11 @@ def not_allowed(host: Namespace, attachment: Attachment, ips: list[Ip]) -> list[
 
 def isolate(host: Namespace, attachment: Attachment, port: str) -> None:
     """Let no frame pass between a port and the others of its bridge; the node itself still reaches it."""
+    changes = Changes(PORTS)
+    push_emptied(host, PORTS, changes)
     if _is_isolated(host, port) is None:
-        changes = Changes(PORTS)
         changes.add_element(_ISOLATED, _name(port), comment=comment(attachment))
-        changes.commit(host)
+    changes.commit(host)
 
 
 def join(host: Namespace, port: str) -> None:
@@ -143,12 +145,15 @@ def join(host: Namespace, port: str) -> None:
 
 def not_isolated(host: Namespace, port: str) -> list[str]:
     """What is missing of `isolate`."""
-    return [] if _is_isolated(host, port) else [f"port {port} is not in set isolated of {PORTS}"]
+    wrong = _emptied(host, PORTS)
+    return wrong if _is_isolated(host, port) else [*wrong, f"port {port} is not in set isolated of {PORTS}"]
 
 
 def guard(host: Namespace, bridge: str, policies: set[str]) -> None:
     """Enforce on a bridge the strictest of the `policies` (same-bridge, isolated) that its attachments ask for."""
     changes = Changes(TABLE)
+    if policies:
+        push_emptied(host, TABLE, changes)
     for name, key, wanted in _guards(bridge, policies):
         is_there = find_element(host, TABLE, name, key) is not None
         if wanted and not is_there:
@@ -160,7 +165,7 @@ def guard(host: Namespace, bridge: str, policies: set[str]) -> None:
 
 def not_guarded(host: Namespace, bridge: str, policies: set[str]) -> list[str]:
     """What is not as `guard` left it."""
-    return [
+    return _emptied(host, TABLE) + [
         f"bridge {bridge} is {'not ' if wanted else ''}in set {name} of {TABLE}"
         for name, key, wanted in _guards(bridge, policies)
         if wanted != (find_element(host, TABLE, name, key) is not None)
@@ -180,6 +185,10 @@ def _guards(bridge: str, policies: set[str]) -> tuple[tuple[str, bytes, bool], .
         ("within", key + key, bool(policies) and "isolated" not in policies),
         ("guarded", key, bool(policies)),
     )
+
+
+def _emptied(host: Namespace, table: Table) -> list[str]:
+    return [f"chain {chain} of {table} is not as it was made" for chain in emptied_chains(host, table)]
 
 
 def _is_isolated(host: Namespace, port: str) -> Element | None:

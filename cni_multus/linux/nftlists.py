@@ -9,7 +9,7 @@ import errno
 
 from cni_multus.cni.errors import NetlinkFailure
 from cni_multus.linux.codec import attribute, dump_request, message, nested, parse_attributes, string, text
-from cni_multus.linux.nftables import GETCHAIN, GETRULE, GETSETELEM, NEWCHAIN, NEWRULE, NEWSETELEM
+from cni_multus.linux.nftables import GETCHAIN, GETRULE, GETSETELEM, NEWCHAIN, NEWRULE, NEWSETELEM, Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +74,21 @@ def list_rules(ns: Namespace, table: Table, chain: str) -> list[Rule]:
     ]
 
 
+def emptied_chains(ns: Namespace, table: Table) -> list[str]:
+    """The chains of a table's layout that have fewer rules than it gives them; none where there is no table."""
+    if not table.exists(ns):
+        return []
+    return [chain for chain, rules in _fixed_rules(table).items() if len(list_rules(ns, table, chain)) < len(rules)]
+
+
+def push_emptied(ns: Namespace, table: Table, changes: Changes) -> None:
+    """Push those chains' rules: whoever flushed the table by hand left sets that nobody asks."""
+    for chain in emptied_chains(ns, table):
+        changes.flush_chain(chain)
+        for expressions, comment in _fixed_rules(table)[chain]:
+            changes.add_rule(chain, *expressions, comment=comment)
+
+
 def list_elements(ns: Namespace, table: Table, name: str) -> list[Element]:
     """The elements of a set; none where there is no such set."""
     narrowed = attribute(1, string(table.name)) + attribute(2, string(name))
@@ -94,6 +109,26 @@ def find_element(ns: Namespace, table: Table, name: str, key: bytes) -> Element 
             return None
         raise
     return next(_elements(parse_attributes(answer[4:])), None) if answer else None
+
+
+class _Rules(Changes):
+    """What a layout gives to chains."""
+
+    __slots__ = ("given",)
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table)
+        self.given: dict[str, list[tuple[tuple[bytes, ...], str]]] = {}
+
+    def add_rule(self, chain: str, *expressions: bytes, comment: str = "") -> None:
+        self.given.setdefault(chain, []).append((expressions, comment))
+
+
+def _fixed_rules(table: Table) -> dict[str, list[tuple[tuple[bytes, ...], str]]]:
+    laid_out = _Rules(table)
+    if table.layout is not None:
+        table.layout(laid_out)
+    return laid_out.given
 
 
 def _dump(ns: Namespace, table: Table, kind: int, body: bytes, what: str) -> list[tuple[int, dict[int, bytes]]]:

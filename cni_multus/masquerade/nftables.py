@@ -37,7 +37,7 @@ from cni_multus.linux.expressions import (
     verdict_from,
 )
 from cni_multus.linux.nftables import GOTO, INET, IPV4_ADDR, IPV6_ADDR, POSTROUTING, RETURN, Changes, Table
-from cni_multus.linux.nftlists import find_element, list_chains, list_elements, list_rules
+from cni_multus.linux.nftlists import find_element, list_chains, list_elements, list_rules, push_emptied
 from cni_multus.marks import chain_name, comment, labels_start
 
 TYPE_CHECKING = False
@@ -101,6 +101,7 @@ def add(host: Namespace, attachment: Attachment, addresses: list[Cidr], undo: Un
     with _turn(host):
         for _ in range(_ATTEMPTS):
             changes = Changes(TABLE)
+            push_emptied(host, TABLE, changes)
             for name, element in older:
                 changes.remove_element(name, element.key)
             _push(changes, attachment, addresses)

@@ -10,11 +10,11 @@ from cni_multus.cni.request import Attachment
 from cni_multus.linux.addresses import list_addresses
 from cni_multus.linux.exclusion import Exclusion
 from cni_multus.linux.nftables import JUMP, Changes
-from cni_multus.linux.nftlists import find_element, has_chain, list_elements, list_rules
+from cni_multus.linux.nftlists import emptied_chains, find_element, has_chain, list_elements, list_rules, push_emptied
 from cni_multus.marks import chain_name, comment
 from cni_multus.portmaps.hostport import HELD, NAME, ONE, TO, Hostport
 from cni_multus.portmaps.release import is_there, push_release
-from cni_multus.portmaps.rules import ENTRANCE, FIXED, MASQUERADING, TABLE, leading, masquerading
+from cni_multus.portmaps.rules import ENTRANCE, MASQUERADING, TABLE, leading, masquerading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def take(
         for _ in range(_ATTEMPTS):
             _refuse_overlaps(host, whose, ports, local)
             changes = Changes(TABLE)
+            push_emptied(host, TABLE, changes)
             former = push_release(host, changes, attachment)
             _push_shared(host, changes, {ways[port.family] for port in ports}, bit)
             _push(changes, attachment, ports, ways)
@@ -145,7 +146,7 @@ def differences(
     own = chain_name(attachment)
     wanted = {ways[port.family].name: ways[port.family].comments for port in ports}
     wanted[own] = [str(port) for port in ports]
-    changed = [name for name, count in FIXED.items() if len(_comments(host, name)) < count]
+    changed = emptied_chains(host, TABLE)
     changed += [name for name, told in wanted.items() if _comments(host, name) != told]
     wrong = [f"chain {name} of {TABLE} is not as it was made" for name in changed]
     if bit is not None and masquerading(bit)[1] not in _comments(host, MASQUERADING):

@@ -60,9 +60,6 @@ _LO = struct.pack("=I", 1)
 
 ENTRANCE, _GUARD, MASQUERADING = "hostports", "guard", "postrouting"
 
-FIXED = {"prerouting": 1, "output": 1, ENTRANCE: 4, _GUARD: 2}
-"""How many rules the table's own chains have."""
-
 _TARGET = 8
 """The register that the container's address is loaded into, behind the key."""
 

@@ -152,6 +152,30 @@ def test_a_runtime_may_have_forgotten(forgotten: str, reached: str, node: Runtim
     assert scene.left() == {}
 
 
+@pytest.mark.parametrize("happened", ["nftables has no rules", "our tables have no rules", "our tables are gone"])
+def test_check_tells_what_happened_to_nftables_and_the_next_add_makes_good(
+    happened: str, node: Runtime, pod: Pod
+) -> None:
+    scene = Scene(node, pod)
+    scene.attach()
+    HAPPENED[happened](scene)
+    told = node.call("CHECK", scene.config, pod).failed(102)
+    assert all(f"network {name}: " in told for name in ("guarded", "pointed"))
+    scene.detach()
+    scene.attach()
+    scene.check()
+    scene.detach()
+    assert scene.left() == {}
+
+
+@pytest.mark.parametrize("table", ["bridge multus_macspoof", "inet multus_firewall", "inet multus_hostports"])
+def test_check_tells_which_table_has_no_rules(table: str, node: Runtime, pod: Pod) -> None:
+    scene = Scene(node, pod)
+    scene.attach()
+    run(node.host.path, f"nft flush table {table}")
+    assert table in node.call("CHECK", scene.config, pod).failed(102)
+
+
 DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "garbage": lambda said: b"\xff\x00}{" * 100,
     "the last line cut off": lambda said: said[:-40],
