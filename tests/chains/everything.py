@@ -25,7 +25,8 @@ COMMANDS = {
     "rule6": "ip -j -6 rule",
     "nft": "nft -j list ruleset",
     "qdisc": "tc -j qdisc show",
-    "filter": "for each in $(ls /sys/class/net); do tc filter show dev $each; tc filter show dev $each ingress; done",
+    "filter": "for each in /sys/class/net/*; do for way in root ingress egress; do"
+    " echo filter show dev ${each##*/} $way; done; done | tc -batch -",
 }
 SETTINGS = ("core", "ipv4/conf", "ipv6/conf", "ipv4/ip_forward")
 
