@@ -51,5 +51,5 @@ def chain_name(attachment: Attachment) -> str:
 
 
 def labels_start(network: str) -> str:
-    """What every label of a network starts with."""
-    return f"multus:{network}:"
+    """What every label of a network starts with, however short it had to be made; no other network's does."""
+    return f"multus:{network if len(network) <= 64 else f'{network[:55]}~{crc32(network.encode()):08x}'}:"
