@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tools.firewalld import BUS, firewalld_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from tests.plugins.runtime import Runtime
 
@@ -21,8 +22,14 @@ PATIENCE = 20
 
 
 @contextmanager
-def firewalld(node: Runtime, run: Path) -> Iterator[str]:
+def firewalld(node: Runtime) -> Iterator[str]:
     """The address of its bus; firewalld is gone afterwards, its rules with the node."""
+    # The path of a socket has 107 bytes, which a test's own directory may need for itself.
+    with TemporaryDirectory(prefix="bus-") as directory:
+        yield from _running(node, Path(directory))
+
+
+def _running(node: Runtime, run: Path) -> Iterator[str]:
     root = firewalld_root()
     bus = run / BUS.removeprefix("/run/")
     bus.parent.mkdir(parents=True)

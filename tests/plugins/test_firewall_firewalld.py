@@ -44,7 +44,7 @@ class Guarded:
 
 @pytest.fixture
 def guarded(node: Runtime, tmp_path: Path) -> Iterator[Guarded]:
-    with firewalld(node, tmp_path / "run") as bus:
+    with firewalld(node) as bus:
         yield Guarded(node, tmp_path, bus)
 
 

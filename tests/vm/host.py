@@ -116,7 +116,8 @@ class Run:
         deadline = time.monotonic() + SILENCE
         while True:
             reason = self._over(deadline)  # asked first: what was written before the end is there to be read
-            self._begun += self._records.readline()
+            if not self._begun.endswith("\n"):
+                self._begun += self._records.readline()
             if self._begun.endswith("\n"):
                 line, self._begun = self._begun, ""
                 record: Record = literal_eval(line)
