@@ -188,12 +188,6 @@ INTENDED = (
         theirs="0x0",
     ),
     Intended(
-        "after ADD > pod > settings > ipv4/conf/eth0/arp_notify",
-        "the node learns of a new MAC behind an old address, as with the other plugins",
-        ours="1",
-        theirs="0",
-    ),
-    Intended(
         "after ADD > node > routes > IPv4 * dev veth[*] * > scope",
         "the pod is on the link, not the node's own: scope link, as `ip route` makes it",
         ours=253,
