@@ -7,7 +7,6 @@ import os
 from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.errors import (
     CheckFailed,
-    CniError,
     InvalidEnvironment,
     InvalidNetworkConfig,
     NotAvailable,
@@ -16,8 +15,9 @@ from cni_multus.cni.errors import (
 from cni_multus.cni.result import Dns, IpConfig, Result, Route
 from cni_multus.cni.versions import at_least
 from cni_multus.plugin.ipam import IpamPlugin
+from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
 from cni_multus.state.owners import Owner
-from cni_multus.state.reservations import Reservations, parse_data_dir
+from cni_multus.state.reservations import Reservations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Static(IpamPlugin):
         return Result(ips=[IpConfig(one.cidr, one.gateway) for one in addresses], routes=routes, dns=dns)
 
     def release(self, request: Request, ipam: Section) -> None:
-        data_dir = _data_dir_if_any(ipam)
+        data_dir = data_dir_if_any(ipam, DATA_DIR)
         if Reservations.exist(data_dir, request.name):
             attempt = f"cannot release the addresses of network {request.name}"
             with Reservations(data_dir, request.name, attempt, giving_back=True) as reservations:
@@ -84,18 +84,11 @@ class Static(IpamPlugin):
 
     def collect_garbage(self, request: Request) -> None:
         valid = request.valid_attachments()
-        data_dir = _data_dir_if_any(request.config.section("ipam"))
+        data_dir = data_dir_if_any(request.config.section("ipam"), DATA_DIR)
         if Reservations.exist(data_dir, request.name):
             attempt = f"cannot collect the garbage of network {request.name}"
             with Reservations(data_dir, request.name, attempt, giving_back=True) as reservations:
                 reservations.collect(lambda owner: (owner.container_id, owner.ifname) in valid)
-
-
-def _data_dir_if_any(ipam: Section) -> str:
-    try:
-        return parse_data_dir(ipam, DATA_DIR)
-    except CniError:
-        return DATA_DIR  # an ADD was refused with this configuration; whatever there is, is where the default says
 
 
 def _reserve(request: Request, data_dir: str, addresses: list[Address]) -> None:

@@ -11,6 +11,7 @@ from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.state.backups import Backups
+from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
 from cni_multus.undo import Undo
 
 TYPE_CHECKING = False
@@ -44,9 +45,7 @@ class FirewallConfig:
             self.policy = ""
         if self.policy and self.policy not in POLICIES:
             raise config.wrong("ingressPolicy", f"{self.policy!r} is not one of open, {', '.join(POLICIES)}")
-        self.data_dir = config.text("dataDir") or DATA_DIR
-        if not self.data_dir.startswith("/"):
-            raise config.wrong("dataDir", f"{self.data_dir!r} is not an absolute path")
+        self.data_dir = parse_data_dir(config, DATA_DIR)
 
 
 class Record:
@@ -109,7 +108,7 @@ class Firewall(ChainedPlugin):
         return previous
 
     def revert(self, request: Request) -> None:
-        backups = Backups(_data_dir(request))
+        backups = Backups(data_dir_if_any(request.config, DATA_DIR))
         with Namespace.host() as host, _turn(host):
             document = backups.read(request.attachment) or {}
             if document.get("network", request.name) != request.name:
@@ -153,7 +152,7 @@ class Firewall(ChainedPlugin):
     def collect_garbage(self, request: Request) -> None:
         from cni_multus.firewall.unrecorded import collect
 
-        backups = Backups(_data_dir(request))
+        backups = Backups(data_dir_if_any(request.config, DATA_DIR))
         valid = request.valid_attachments()
         failures: list[CniError] = []
         with Namespace.host() as host, _turn(host):
@@ -231,12 +230,6 @@ def _addresses(texts: list[object]) -> list[Ip]:
         except ValueError:
             continue
     return found
-
-
-def _data_dir(request: Request) -> str:
-    """For verbs that must work whatever the configuration has become."""
-    directory = request.config.value("dataDir")
-    return directory if isinstance(directory, str) and directory.startswith("/") else DATA_DIR
 
 
 def _turn(host: Namespace) -> Exclusion:

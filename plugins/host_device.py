@@ -19,6 +19,7 @@ from cni_multus.linux.links import Link, find_link_by_index, link
 from cni_multus.linux.moves import Home, move, take_back
 from cni_multus.linux.netns import Namespace
 from cni_multus.plugin.interface import Attached, InterfacePlugin, find_ipam
+from cni_multus.state.datadir import parse_data_dir
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,10 +39,7 @@ class HostDeviceConfig:
 
         config = request.config
         self.force = config.flag("force")
-        directory = config.text("dataDir") or DATA_DIR
-        if not directory.startswith("/"):
-            raise config.wrong("dataDir", f"{directory!r} is not an absolute path")
-        self.loans = Loans(directory)
+        self.loans = Loans(parse_data_dir(config, DATA_DIR))
         self.selectors = parse_selectors(config)
         expected = request.command == "STATUS" and config.section("capabilities").flag("deviceID")
         if not (self.selectors or expected or request.command == "CHECK"):

@@ -10,6 +10,7 @@ from cni_multus.linux.routetables import tables_turn
 from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.routing.sourcerouting import Routing, take_back, take_back_unrecorded
 from cni_multus.state.backups import Backups
+from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
 from cni_multus.undo import Undo
 
 TYPE_CHECKING = False
@@ -29,9 +30,7 @@ class SbrConfig:
     def __init__(self, config: Section) -> None:
         self.table = config.number("table", low=1) if config.has("table") else 0
         self.gateway = config.ip("gateway")
-        self.data_dir = config.text("dataDir") or DATA_DIR
-        if not self.data_dir.startswith("/"):
-            raise config.wrong("dataDir", f"{self.data_dir!r} is not an absolute path")
+        self.data_dir = parse_data_dir(config, DATA_DIR)
 
 
 class Sbr(ChainedPlugin):
@@ -62,7 +61,7 @@ class Sbr(ChainedPlugin):
         return previous
 
     def revert(self, request: Request) -> None:
-        backups = Backups(_data_dir(request.config))
+        backups = Backups(data_dir_if_any(request.config, DATA_DIR))
         container = Namespace.find(request.netns)
         if container is not None:
             with container:
@@ -102,7 +101,7 @@ class Sbr(ChainedPlugin):
 
     def collect_garbage(self, request: Request) -> None:
         valid = request.valid_attachments()
-        backups = Backups(_data_dir(request.config))
+        backups = Backups(data_dir_if_any(request.config, DATA_DIR))
         failures: list[CniError] = []
         for attachment, document in backups.of_network(request.name):
             if (attachment.container_id, attachment.ifname) in valid:
@@ -182,14 +181,6 @@ def _take_back_at(document: Section, ifname: str) -> None:
         had = Routing.parse(document.raw, container)
         if had is not None:
             take_back(container, ifname, had)
-
-
-def _data_dir(config: Section) -> str:
-    """For verbs that must work whatever the configuration has become."""
-    try:
-        return config.text("dataDir") or DATA_DIR
-    except CniError:
-        return DATA_DIR
 
 
 def _table(config: Section) -> int:

@@ -17,6 +17,7 @@ from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.state.backups import Backups
+from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
 from cni_multus.state.files import is_directory
 from cni_multus.undo import Undo
 
@@ -46,9 +47,7 @@ class TuningConfig:
         cni = config.section("args").section("cni")
         self.attributes = _attributes(request, cni)
         self.settings = parse_settings(config.section("sysctl"), cni.section("sysctl"), request.ifname or "IFNAME")
-        self.data_dir = config.text("dataDir") or DATA_DIR
-        if not self.data_dir.startswith("/"):
-            raise config.wrong("dataDir", f"{self.data_dir!r} is not an absolute path")
+        self.data_dir = parse_data_dir(config, DATA_DIR)
 
 
 class Tuning(ChainedPlugin):
@@ -86,7 +85,7 @@ class Tuning(ChainedPlugin):
         return previous
 
     def revert(self, request: Request) -> None:
-        directory = _data_dir(request.config)
+        directory = data_dir_if_any(request.config, DATA_DIR)
         if not is_directory(directory):
             return
         backups = Backups(directory)
@@ -127,7 +126,7 @@ class Tuning(ChainedPlugin):
 
     def collect_garbage(self, request: Request) -> None:
         valid = request.valid_attachments()
-        backups = Backups(_data_dir(request.config))
+        backups = Backups(data_dir_if_any(request.config, DATA_DIR))
         for attachment, _ in backups.of_network(request.name):
             if (attachment.container_id, attachment.ifname) not in valid:
                 backups.remove(attachment)
@@ -160,14 +159,6 @@ def _attributes(request: Request, cni: Section) -> Attributes:
     # As in the reference, false means that nobody asks for it.
     wanted.promisc = wanted.promisc or None
     return wanted
-
-
-def _data_dir(config: Section) -> str:
-    """For verbs that must work whatever the configuration has become."""
-    try:
-        return config.text("dataDir") or DATA_DIR
-    except CniError:
-        return DATA_DIR
 
 
 def _refuse_mtu(request: Request, mtu: int, previous: Result) -> None:

@@ -14,6 +14,7 @@ from cni_multus.marks import group_of
 from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.routing.vrfmembership import Membership, take_out
 from cni_multus.state.backups import Backups
+from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
 from cni_multus.undo import Undo
 
 TYPE_CHECKING = False
@@ -40,9 +41,7 @@ class VrfConfig:
         self.table = config.number("table")
         if self.table in OF_THE_KERNEL:
             raise config.wrong("table", f"{self.table} is one of the kernel's own tables")
-        self.data_dir = config.text("dataDir") or DATA_DIR
-        if not self.data_dir.startswith("/"):
-            raise config.wrong("dataDir", f"{self.data_dir!r} is not an absolute path")
+        self.data_dir = parse_data_dir(config, DATA_DIR)
 
 
 class Vrf(ChainedPlugin):
@@ -70,7 +69,7 @@ class Vrf(ChainedPlugin):
         return previous
 
     def revert(self, request: Request) -> None:
-        backups = Backups(_text(request.config, "dataDir") or DATA_DIR)
+        backups = Backups(data_dir_if_any(request.config, DATA_DIR))
         document = backups.read(request.attachment)
         container = Namespace.find(request.netns)
         if container is not None:
@@ -106,7 +105,7 @@ class Vrf(ChainedPlugin):
 
     def collect_garbage(self, request: Request) -> None:
         valid = request.valid_attachments()
-        backups = Backups(_text(request.config, "dataDir") or DATA_DIR)
+        backups = Backups(data_dir_if_any(request.config, DATA_DIR))
         failures: list[CniError] = []
         for attachment, document in backups.of_network(request.name):
             if (attachment.container_id, attachment.ifname) in valid:

@@ -16,6 +16,7 @@ from cni_multus.linux.links import find_link, link
 from cni_multus.linux.moves import Home, find_moved, give_back, mend, move, require_free
 from cni_multus.linux.netns import Namespace
 from cni_multus.state.backups import Backups
+from cni_multus.state.datadir import data_dir_if_any
 from cni_multus.state.files import make_directory
 from cni_multus.state.lock import Lock
 
@@ -89,9 +90,8 @@ class Loans:
 
     @staticmethod
     def of(request: Request) -> Loans:
-        """For verbs that must not depend on the configuration: an ADD was refused with a directory that is wrong."""
-        directory = request.config.value("dataDir")
-        return Loans(directory if isinstance(directory, str) and directory.startswith("/") else DATA_DIR)
+        """For verbs that must not depend on the configuration."""
+        return Loans(data_dir_if_any(request.config, DATA_DIR))
 
     def turn(self, attempt: str) -> Lock:
         """`with loans.turn(attempt):` no device of these records leaves or comes home meanwhile."""

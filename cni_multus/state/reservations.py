@@ -39,18 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from cni_multus.cni.config import Section
-
 INDEX = ".multus"
 LAST_RESERVED = "last_reserved_ip."
-
-
-def parse_data_dir(ipam: Section, default: str) -> str:
-    """Where the reservations of all networks are: `ipam.dataDir`, an absolute path."""
-    data_dir = ipam.text("dataDir") or default
-    if not data_dir.startswith("/"):
-        raise ipam.wrong("dataDir", f"{data_dir!r} is not an absolute path")
-    return data_dir
 
 
 class Reservations:

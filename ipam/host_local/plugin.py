@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from cni_multus.cni.errors import CheckFailed, InvalidNetworkConfig
 from cni_multus.plugin.ipam import IpamPlugin
+from cni_multus.state.datadir import parse_data_dir
 from cni_multus.state.owners import Owner
-from cni_multus.state.reservations import Reservations, parse_data_dir
+from cni_multus.state.reservations import Reservations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

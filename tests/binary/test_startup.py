@@ -72,6 +72,7 @@ BRIDGE = {
     "cni_multus.state",
     "cni_multus.state.addressindex",
     "cni_multus.state.blocks",
+    "cni_multus.state.datadir",
     "cni_multus.state.files",
     "cni_multus.state.lock",
     "cni_multus.state.ownerindex",
