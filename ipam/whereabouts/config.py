@@ -31,15 +31,19 @@ class Wanted:
 class Cluster:
     """How to reach the API server, and what this node is there."""
 
-    __slots__ = ("kubeconfig", "namespace", "node", "slice_size")
+    __slots__ = ("kubeconfig", "namespace", "node", "node_told", "slice_size")
 
-    def __init__(self, kubeconfig: str, namespace: str = "", node: str = "", slice_size: int = 0) -> None:
+    def __init__(
+        self, kubeconfig: str, namespace: str = "", node: str = "", slice_size: int = 0, *, node_told: bool = True
+    ) -> None:
         self.kubeconfig = kubeconfig
         self.namespace = namespace
         """Of the pools; "" is the kubeconfig's own, else kube-system."""
         self.node = node
+        self.node_told = node_told
+        """Whether somebody told the node's name; else it is only what the host is called."""
         self.slice_size = slice_size
-        """The prefix length of a node's slice; 0 where nodes have none."""
+        """`node_slice_size` of the whole configuration, 0 where there is none; each pool has its own."""
 
 
 class WhereaboutsConfig:
@@ -49,6 +53,7 @@ class WhereaboutsConfig:
         "cluster",
         "cool_down",
         "data_dir",
+        "datastore_told",
         "dns",
         "exclusive",
         "network",
@@ -75,6 +80,7 @@ class WhereaboutsConfig:
         cool_down: float = 0.0,
         cluster: Cluster | None = None,
         data_dir: str = DATA_DIR,
+        datastore_told: bool = False,
     ) -> None:
         self.network = network
         """The CNI network's name."""
@@ -93,3 +99,5 @@ class WhereaboutsConfig:
         self.cluster = cluster
         """None where the files of this node keep the addresses."""
         self.data_dir = data_dir
+        self.datastore_told = datastore_told
+        """Whether the network's own configuration says which it is, so that a change is meant."""

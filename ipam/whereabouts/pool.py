@@ -18,7 +18,7 @@ class Pool:
     `gateway` is of the pool's family, or None; `path` is where the range stands in the configuration.
     """
 
-    __slots__ = ("cidr", "first", "gateway", "last", "path", "spans")
+    __slots__ = ("cidr", "first", "gateway", "last", "path", "slice_size", "spans")
 
     def __init__(self, cidr: Cidr, first: int, last: int, gateway: Ip | None = None, path: str = "") -> None:
         self.cidr = cidr.network
@@ -26,6 +26,8 @@ class Pool:
         self.last = last
         self.gateway = gateway
         self.path = path
+        self.slice_size = 0
+        """The prefix length of a node's slice of it; 0 where it is not sliced."""
         self.spans: list[Span] = [(first, last)]
         """What may be given, ascending and apart from each other."""
 
