@@ -9,6 +9,9 @@ python := .venv/bin/python
 code := cni_multus plugins ipam
 checked := $(code) tests bench tools
 
+# Most tests wait for the kernel, so that more workers than processors pay; `ARGS=-n0` has them run in one process.
+in_parallel := --numprocesses=4 --dist=worksteal
+
 # Tests leave nothing outside the checkout: pytest's directories are below .cache, and stay for failed tests only.
 export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.cache/pytest
 
@@ -27,7 +30,7 @@ build: venv ## freeze the program into dist/multus/multus (does nothing when its
 .PHONY: test
 test: build baseline reference vmkit ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
-	$(python) -m pytest $(ARGS)
+	$(python) -m pytest $(in_parallel) $(ARGS)
 
 .PHONY: check
 check: lint test ## format, lint, types, import contracts, then the tests
@@ -51,7 +54,7 @@ bench: build baseline reference ## measure every budget against the Go reference
 .PHONY: coverage
 coverage: build baseline reference vmkit ## the tests once more, with branch coverage of what runs inside the test process
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
-	$(python) -m pytest --cov --cov-report=term-missing:skip-covered
+	$(python) -m pytest $(in_parallel) --cov --cov-report=term-missing:skip-covered
 
 ##@ Parts of the above
 

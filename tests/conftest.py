@@ -12,7 +12,8 @@ import pytest
 from pyroute2 import IPRoute
 
 from cni_multus.linux.netns import Namespace
-from tests.vm.host import plugin
+from tests.differential.tally import LookBack
+from tests.vm.host import Host, plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,8 +66,11 @@ def entered(path: str) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let tests marked `vm` run where they belong."""
-    config.pluginmanager.register(plugin(config))
+    """Let tests marked `vm` run where they belong, and sum up where all of them report."""
+    chosen = plugin(config)
+    config.pluginmanager.register(chosen)
+    if isinstance(chosen, Host):
+        config.pluginmanager.register(LookBack(config))
 
 
 @pytest.fixture

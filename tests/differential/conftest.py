@@ -11,7 +11,6 @@ import pytest
 from cni_multus.registry import MODULES
 from tests.differential.pair import Pair, Versions
 from tests.differential.side import Side
-from tests.differential.tally import TALLY
 from tools.build import PROGRAM
 from tools.reference import reference_plugins
 
@@ -20,18 +19,6 @@ if TYPE_CHECKING:
 
     from tests.conftest import MakeNamespace
     from tests.differential.tally import Record
-
-
-def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    TALLY.add(report)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    lines = list(TALLY.lines())
-    if lines:
-        terminalreporter.section("ours and the Go plugins, side by side")
-        for line in lines:
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -1,19 +1,24 @@
-"""What was compared, and how it came out: told by each test's report, since some of them run in another machine."""
+"""What was compared, and how it came out: told by each test's report, since many run in other processes."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+import pytest
 
-    import pytest
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
 
     Record = Callable[[str, object], None]
 
 COMPARED, NEEDED = "compared", "needed"
 """Properties of a report: [plugin, configuration, differences on purpose, others], and an entry of the table."""
+
+HERE = Path(__file__).parent
+LOOK_BACK = "tests/differential/intended.py::every entry still covers something"
+"""The node ID of what is reported after all tests: an entry that no comparison needs is a failure."""
 
 
 class Tally:
@@ -50,6 +55,57 @@ class Tally:
                 f"{found['on purpose']:>11} {found['unexpected']:>11}"
             )
 
+    def unneeded(self) -> list[str]:
+        """The entries of the table of intended differences that no comparison needed."""
+        from tests.differential.intended import INTENDED
 
-TALLY = Tally()
-"""Of this session; a test's own process may be another one, so that only reports add to it."""
+        return [f"{entry.where}: {entry.reason}" for at, entry in enumerate(INTENDED) if at not in self.needed]
+
+
+class LookBack:
+    """A plugin for where the tests were started: prints the sums, and judges the table of what is meant."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._tally = Tally()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._tally.add(report)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        """The verdict is the last test, where all comparisons were asked for: one among many workers cannot tell."""
+        result = yield
+        if asks_for_all(self._config):
+            session.testscollected += 1
+            self._report("skipped" if session.testsfailed else "failed" if self._tally.unneeded() else "passed")
+        return result
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        lines = list(self._tally.lines())
+        if lines:
+            terminalreporter.section("ours and the Go plugins, side by side")
+            for line in lines:
+                terminalreporter.write_line(line)
+
+    def _report(self, outcome: str) -> None:
+        file = LOOK_BACK.partition("::")[0]
+        location = (file, None, LOOK_BACK.partition("::")[2])
+        why = {
+            "passed": None,
+            "skipped": (file, 0, "Skipped: this can be told only when all comparisons succeeded"),
+            "failed": "no comparison needs these any more:\n" + "\n".join(self._tally.unneeded()),
+        }[outcome]
+        report = pytest.TestReport(LOOK_BACK, location, {}, outcome, why, "call")  # type: ignore[arg-type]
+        self._config.hook.pytest_runtest_logstart(nodeid=LOOK_BACK, location=location)
+        self._config.hook.pytest_runtest_logreport(report=report)
+        self._config.hook.pytest_runtest_logfinish(nodeid=LOOK_BACK, location=location)
+
+
+def asks_for_all(config: pytest.Config) -> bool:
+    """Whether the command line leaves out no comparison."""
+    option = config.option
+    chosen = (option.keyword, option.markexpr, option.deselect, option.ignore, option.ignore_glob)
+    if any(chosen) or option.collectonly or getattr(option, "lf", False) or getattr(option, "stepwise", False):
+        return False
+    return any(HERE.is_relative_to(config.invocation_params.dir / argument) for argument in config.args)

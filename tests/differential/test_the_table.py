@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import subprocess
+import sys
 
 import pytest
 
 from tests.differential.intended import INTENDED, LEFT_BY_REFERENCE, REFUSED_BY_OURS, REFUSED_BY_REFERENCE
-from tests.differential.tally import TALLY
+from tests.differential.tally import LOOK_BACK, NEEDED, Tally
 from tests.differential.test_refusals import CASES
+from tools.build import ROOT
 
-HERE = Path(__file__).parent
+
+def report(*entries: int) -> pytest.TestReport:
+    told: list[tuple[str, object]] = [(NEEDED, entry) for entry in entries]
+    return pytest.TestReport("test", ("file", 1, "test"), {}, "passed", None, "call", user_properties=told)
 
 
-@pytest.mark.last
-def test_every_entry_still_covers_something(request: pytest.FixtureRequest) -> None:
-    """It comes after all others: their reports tell which entries they need."""
-    ran = {item.path for item in request.session.items}
-    if request.session.testsfailed or not set(HERE.glob("test_*.py")) <= ran:
-        pytest.skip("this can be told only when all comparisons ran, and succeeded")
-    unneeded = [entry for at, entry in enumerate(INTENDED) if at not in TALLY.needed]
-    assert [f"{entry.where}: {entry.reason}" for entry in unneeded] == []
+def test_an_entry_that_nothing_needs_is_named() -> None:
+    tally = Tally()
+    tally.add(report(*range(1, len(INTENDED))))
+    assert tally.unneeded() == [f"{INTENDED[0].where}: {INTENDED[0].reason}"]
+    tally.add(report(0))
+    assert tally.unneeded() == []
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_every_run_of_all_comparisons_is_judged(workers: str) -> None:
+    """Here no file counts as one of tests, so that nothing is compared, and nothing needed."""
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", workers, "-o", "python_files=none"]
+    done = subprocess.run([*command, "tests/differential"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    assert f"FAILED {LOOK_BACK}" in done.stdout
+    assert f"{INTENDED[0].where}: {INTENDED[0].reason}" in done.stdout
 
 
 def test_every_refusal_is_one_of_the_cases() -> None:

@@ -1,6 +1,7 @@
 """pytest on the host: tests marked `vm` run in a virtual machine, all of them in one, and are reported as if here.
 
-They come last. The machine boots when the first of them is due, and each is reported as soon as it has ended in there.
+The machine boots as the first test begins, and runs beside the others. What it reports comes after theirs; where
+workers share the tests, it comes from the process that started them: the workers have no part in it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ import os
 import sys
 import time
 from ast import literal_eval
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -34,52 +37,115 @@ class NoRecord(Exception):
     """A test's record will not come; the message says why."""
 
 
+class Test(NamedTuple):
+    """A test for the virtual machine, as pytest tells of it."""
+
+    nodeid: str
+    location: tuple[str, int | None, str]
+
+
 class Host:
     """A plugin that is registered where the tests were started."""
 
-    def __init__(self) -> None:
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._directory: TemporaryDirectory[str] | None = None
+        self._of_workers: list[Test] = []
         self._run: Run | None = None
         self._failure = ""
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         for item in filter(is_for_vm, items):
             item.add_marker(pytest.mark.timeout(0), append=False)  # waiting for the machine is no hang
-        items.sort(key=turn)
+        items.sort(key=is_for_vm)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Let a worker of xdist know where it says which tests there are."""
+        self._directory = self._directory or TemporaryDirectory(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT"))
+        node.workerinput[CHOSEN] = f"{self._directory.name}/{node.gateway.id}"
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Any) -> None:
+        """All workers have collected the same: the first to tell is taken at its word."""
+        if not self._of_workers:
+            self._of_workers = read_tests(Path(node.workerinput[CHOSEN]))
+            self._start(self._of_workers)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        if not self._config.option.collectonly:
+            self._start(tests_of(session))
+        result = yield
+        session.testscollected += len(self._of_workers)
+        for test in self._of_workers:
+            self._report(test)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+        return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         if not is_for_vm(item):
             return None
-        hook = item.ihook
-        hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-        for report in self._reports(item):
-            hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+        self._report(Test(item.nodeid, item.location))
         return True
 
     def pytest_unconfigure(self) -> None:
         if self._run:
             self._run.machine.close()
+        if self._directory:
+            self._directory.cleanup()
 
-    def _reports(self, item: pytest.Item) -> Iterator[pytest.TestReport]:
-        if not self._failure:
-            try:
-                self._run = self._run or started(item)
-                for data in self._run.reports(item.nodeid):
-                    yield item.config.hook.pytest_report_from_serializable(config=item.config, data=data)
-                return
-            except (NoRecord, VmkitMissing) as error:
-                self._failure = f"{item.nodeid} did not run to its end: {error}"
-                yield failed(item, self._failure)
-        else:
-            yield failed(item, f"there is no virtual machine any more: {self._failure.splitlines()[0]}")
+    def _start(self, tests: Sequence[Test]) -> None:
+        try:
+            self._run = Run(self._config, tests) if tests else None
+        except VmkitMissing as error:
+            self._failure = str(error)
+
+    def _report(self, test: Test) -> None:
+        hook = self._config.hook
+        hook.pytest_runtest_logstart(nodeid=test.nodeid, location=test.location)
+        for report in self._reports(test):
+            hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logfinish(nodeid=test.nodeid, location=test.location)
+
+    def _reports(self, test: Test) -> Iterator[pytest.TestReport]:
+        if self._run is None or self._failure:
+            yield failed(test, f"there is no virtual machine: {self._failure.splitlines()[0]}")
+            return
+        try:
+            for data in self._run.reports(test.nodeid):
+                yield self._config.hook.pytest_report_from_serializable(config=self._config, data=data)
+        except NoRecord as error:
+            self._failure = f"{test.nodeid} did not run to its end: {error}"
+            yield failed(test, self._failure)
+
+
+class Worker:
+    """A plugin that is registered in a worker of xdist: it keeps no test that is for the virtual machine."""
+
+    def __init__(self, chosen: Path) -> None:
+        self._chosen = chosen
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        self._chosen.write_text("".join(f"{tuple(test)!r}\n" for test in tests_of(session)))
+        session.items[:] = [item for item in session.items if not is_for_vm(item)]
 
 
 class Run:
-    """One boot, and the tests that run in it."""
+    """The tests that run in the machine; qemu itself dies now and then at boot, and gets a second try."""
 
-    def __init__(self, config: pytest.Config, items: Sequence[pytest.Item]) -> None:
-        files = dict.fromkeys(item.nodeid.partition("::")[0] for item in items)
+    def __init__(self, config: pytest.Config, tests: Sequence[Test]) -> None:
+        self._config = config
+        self._tests = tests
+        self._started = False
+        self._boot()
+
+    def _boot(self) -> None:
+        config = self._config
+        files = dict.fromkeys(test.nodeid.partition("::")[0] for test in self._tests)
         options = ["-p", "no:cacheprovider", "-p", "pytest_timeout", f"--timeout={TIMEOUT}"]  # others take seconds
         options += [f"--verbosity={config.option.verbose}"]
         options += [f"--tb={config.option.tbstyle}", *(["--showlocals"] if config.option.showlocals else [])]
@@ -88,11 +154,25 @@ class Run:
             config.rootpath,
             {INSIDE: "1", "PYTEST_DEBUG_TEMPROOT": "/vm/tmp", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         )
-        (self.machine.share / CHOSEN).write_text("".join(f"{item.nodeid}\n" for item in items))
+        (self.machine.share / CHOSEN).write_text("".join(f"{test.nodeid}\n" for test in self._tests))
         self._records = (self.machine.share / RECORDS).open("a+")
         self._begun = ""
 
-    def begins(self) -> bool:
+    def reports(self, nodeid: str) -> Iterator[dict[str, Any]]:
+        """What the machine wrote about a test, as it writes it; the tests come in the order that was chosen."""
+        if not self._started and not self._begins():
+            self.machine.close()
+            self._boot()
+        self._started = True
+        while True:
+            about, report = self._next()
+            if about != nodeid:
+                raise NoRecord(f"the machine ran {about} instead\n{self.machine.last_words()}")
+            if report is None:
+                return
+            yield report
+
+    def _begins(self) -> bool:
         """Whether the machine writes anything at all: waits until it does, or is over."""
         deadline = time.monotonic() + SILENCE
         reason = ""
@@ -101,16 +181,6 @@ class Run:
             self._begun += self._records.readline()
             time.sleep(0.02)
         return bool(self._begun)
-
-    def reports(self, nodeid: str) -> Iterator[dict[str, Any]]:
-        """What the machine wrote about a test, as it writes it; the tests come in the order of their items."""
-        while True:
-            about, report = self._next()
-            if about != nodeid:
-                raise NoRecord(f"the machine ran {about} instead\n{self.machine.last_words()}")
-            if report is None:
-                return
-            yield report
 
     def _next(self) -> Record:
         deadline = time.monotonic() + SILENCE
@@ -134,19 +204,14 @@ class Run:
         return f"nothing was heard for {SILENCE} s" if time.monotonic() > deadline else ""
 
 
-def started(item: pytest.Item) -> Run:
-    """The run of all tests for the virtual machine; qemu itself dies now and then at boot, and gets a second try."""
-    items = [each for each in item.session.items if is_for_vm(each)]
-    run = Run(item.config, items)
-    if not run.begins():
-        run.machine.close()
-        run = Run(item.config, items)
-    return run
+def tests_of(session: pytest.Session) -> list[Test]:
+    """Those that are for the virtual machine."""
+    return [Test(item.nodeid, item.location) for item in session.items if is_for_vm(item)]
 
 
-def turn(item: pytest.Item) -> int:
-    """When a test is due: tests for the virtual machine come late, and those that look back at all others last."""
-    return 2 if item.get_closest_marker("last") else int(is_for_vm(item))
+def read_tests(written: Path) -> list[Test]:
+    """What a worker wrote down."""
+    return [Test(*literal_eval(line)) for line in written.read_text().splitlines()]
 
 
 def is_for_vm(item: pytest.Item) -> bool:
@@ -154,9 +219,9 @@ def is_for_vm(item: pytest.Item) -> bool:
     return item.get_closest_marker("vm") is not None
 
 
-def failed(item: pytest.Item, reason: str) -> pytest.TestReport:
+def failed(test: Test, reason: str) -> pytest.TestReport:
     """The report of a test that could not run."""
-    return pytest.TestReport(item.nodeid, item.location, {}, "failed", reason, "setup")
+    return pytest.TestReport(test.nodeid, test.location, {}, "failed", reason, "setup")
 
 
 def plugin(config: pytest.Config) -> object:
@@ -165,4 +230,5 @@ def plugin(config: pytest.Config) -> object:
         from tests.vm.guest import Guest
 
         return Guest(config)
-    return Host()
+    workerinput = getattr(config, "workerinput", None)
+    return Host(config) if workerinput is None else Worker(Path(workerinput[CHOSEN]))
