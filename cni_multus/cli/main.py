@@ -8,10 +8,12 @@ import sys
 
 from cni_multus import VERSION
 from cni_multus.cli.about import about
+from cni_multus.cli.command import describe
+from cni_multus.cli.ipam.group import Ipam
 from cni_multus.cli.plugins import Plugins
 from cni_multus.cli.version import Version
 
-COMMANDS = {command.name: command for command in (Plugins(), Version())}
+COMMANDS = {command.name: command for command in (Ipam(), Plugins(), Version())}
 
 INTERRUPTED = 130
 """The exit status that shells give to what Ctrl-C ended."""
@@ -69,7 +71,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-v", "--version", action="version", version=f"multus {VERSION}")
     commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
     for name, command in COMMANDS.items():
-        command.declare(
-            commands.add_parser(name, help=command.summary, description=command.summary, allow_abbrev=False)
-        )
+        describe(commands.add_parser(name, help=command.summary), command)
     return parser

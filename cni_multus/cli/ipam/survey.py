@@ -1,0 +1,73 @@
+"""All the places that a command looks at; one that cannot be read is told of, and does not hide the others."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+from cni_multus.cli.command import DONE, PARTIAL
+from cni_multus.cli.ipam import options
+from cni_multus.cli.ipam.evidence import Evidence
+from cni_multus.cli.ipam.hostlocal import Directory
+from cni_multus.cli.ipam.ranges import KnownRanges
+from cni_multus.cli.output import warn
+from cni_multus.cni.errors import CniError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Iterator
+
+    from cni_multus.cli.ipam.held import Place
+
+T = TypeVar("T")
+
+
+class Survey:
+    """The places that the command line names."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.partial = False
+        """Whether something could not be looked at."""
+        self._arguments = arguments
+        ranges = KnownRanges(arguments.conf_dir, arguments.cni_dir, arguments.results_dir)
+        self.places: list[Place] = [
+            place for place in self._all(arguments, ranges) if arguments.engine in ("", place.engine)
+        ]
+
+    def gather(self, ask: Callable[[Place], Iterable[T]]) -> Iterator[T]:
+        """What every place answers, as far as it can be read."""
+        for place in self.places:
+            yield from self.tolerate(place.engine, lambda place=place: ask(place))  # type: ignore[misc]
+
+    def tolerate(self, what: str, ask: Callable[[], Iterable[T]]) -> Iterator[T]:
+        """What `ask` gives until it fails; the failure becomes a warning."""
+        try:
+            yield from ask()
+        except CniError as error:
+            self.partial = True
+            warn(f"{what}: {error.message}" + (f" ({error.details})" if error.details else ""))
+
+    def status(self, otherwise: int = DONE) -> int:
+        """The exit status where nothing was found wrong."""
+        return PARTIAL if self.partial else otherwise
+
+    def evidence(self) -> Evidence:
+        """What tells whether owners live."""
+        return Evidence(self._arguments.cni_dir, self._arguments.results_dir, node_name())
+
+    def _all(self, arguments: argparse.Namespace, ranges: KnownRanges) -> Iterator[Place]:
+        yield Directory(options.HOST_LOCAL_ENGINE, arguments.host_local_dir, ranges)
+        yield Directory(options.STATIC_ENGINE, arguments.static_dir, ranges)
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """The options that say which places those are."""
+    options.add_engine(parser)
+    options.add_directories(parser)
+    options.add_evidence(parser)
+    options.add_cluster(parser)
+
+
+def node_name() -> str:
+    """What this node is called in records."""
+    return os.environ.get("NODENAME") or os.uname().nodename

@@ -1,0 +1,154 @@
+"""How commands print: one document, drawn as tables for people or printed as JSON or YAML for programs.
+
+What comes from outside (a file's content, a pod's name) may hold anything: tables show control characters escaped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import TextIO
+
+    Row = Mapping[str, object]
+
+TABLE, WIDE, JSON, YAML = FORMS = ("table", "wide", "json", "yaml")
+
+RED, GREEN, YELLOW, BOLD, FAINT = "31", "32", "33", "1", "2"
+_NOTHING = "-"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: the member `key` of each row, as `show` makes it text; `wide` ones are shown with -o wide only."""
+
+    title: str
+    key: str
+    wide: bool = False
+    right: bool = False
+    show: Callable[[object], str] | None = None
+    style: Callable[[object], str] | None = None
+    """The colour for a value: one of the constants above, or ""."""
+
+    def text(self, row: Row) -> str:
+        """What stands in the cell."""
+        value = row.get(self.key)
+        if value is None or value in ("", []):
+            return _NOTHING
+        if self.show is not None:
+            return escape(self.show(value))
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return escape(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under a title; `empty` is said where there are none."""
+
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    empty: str = ""
+
+
+def emit(form: str, document: object, tables: Iterable[Table], stream: TextIO | None = None) -> None:
+    """Print `document` in a form for programs, or `tables` in one for people."""
+    stream = stream or sys.stdout
+    if form == JSON:
+        json.dump(document, stream, indent=2, ensure_ascii=False)
+        stream.write("\n")
+    elif form == YAML:
+        stream.write(to_yaml(document))
+    else:
+        _draw_all(list(tables), stream, wide=form == WIDE)
+
+
+def to_yaml(document: object) -> str:
+    """A YAML document, members in their order."""
+    import yaml
+
+    return yaml.dump(document, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _dumper() -> type:
+    import yaml
+
+    return getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def warn(text: str) -> None:
+    """One line on standard error; whoever prints it goes on."""
+    sys.stderr.write(f"{_speaker()}: warning: {one_line(text)}\n")
+
+
+_named: list[str] = []
+
+
+def speak_as(name: str) -> None:
+    """Begin warnings with `name` from now on."""
+    _named[:] = [name]
+
+
+def _speaker() -> str:
+    return _named[0] if _named else "multus"
+
+
+def one_line(text: str) -> str:
+    """The text with all white space made one blank, and nothing that a terminal would obey."""
+    return escape(" ".join(text.split()))
+
+
+def escape(text: str) -> str:
+    """The text with what is not printable shown as Python escapes it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in text)
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Whether `stream` is a terminal whose user has nothing against colours (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def paint(text: str, colour: str, stream: TextIO | None = None) -> str:
+    """The text in a colour where the stream shows any."""
+    return f"\033[{colour}m{text}\033[0m" if colour and text and is_coloured(stream or sys.stdout) else text
+
+
+def _draw_all(tables: list[Table], stream: TextIO, *, wide: bool) -> None:
+    shown = [table for table in tables if table.rows or table.empty]
+    for at, table in enumerate(shown):
+        if at:
+            stream.write("\n")
+        if table.title and len(shown) > 1:
+            stream.write(paint(table.title, BOLD, stream) + "\n")
+        if table.rows:
+            _draw(table, stream, wide=wide)
+        else:
+            stream.write(f"{table.empty}\n")
+
+
+def _draw(table: Table, stream: TextIO, *, wide: bool) -> None:
+    columns = [column for column in table.columns if wide or not column.wide]
+    cells = [[column.text(row) for column in columns] for row in table.rows]
+    widths = [max(len(column.title), *(len(line[at]) for line in cells)) for at, column in enumerate(columns)]
+    stream.write(_line([column.title for column in columns], columns, widths) + "\n")
+    coloured = is_coloured(stream)
+    for row, line in zip(table.rows, cells, strict=True):
+        text = _line(line, columns, widths, row if coloured else None)
+        stream.write(text + "\n")
+
+
+def _line(cells: Sequence[str], columns: Sequence[Column], widths: Sequence[int], row: Row | None = None) -> str:
+    padded = []
+    for cell, column, width in zip(cells, columns, widths, strict=True):
+        text = cell.rjust(width) if column.right else cell.ljust(width)
+        style = column.style(row.get(column.key)) if row is not None and column.style else ""
+        padded.append(f"\033[{style}m{text}\033[0m" if style else text)
+    return "  ".join(padded).rstrip()
