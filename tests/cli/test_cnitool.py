@@ -197,7 +197,9 @@ def test_a_failing_chain_is_taken_back(node: Terminal, net: dict[str, Any], pod:
 def test_an_interrupted_add_is_taken_back(node: Terminal, net: dict[str, Any], pod: str) -> None:
     slow = node.program("slow", ADD={"sleep": 60})
     node.write("20-chain.conflist", {"cniVersion": "1.0.0", "name": "net2", "plugins": [net, slow]})
-    command = ["nsenter", f"--net={node.host.path}", *node.command("cnitool"), "add", "net2", pod]
+    # A shell that starts the tests in the background lets them, and all they start, ignore SIGINT.
+    nsenter = ["env", "--default-signal=INT", "nsenter", f"--net={node.host.path}"]
+    command = [*nsenter, *node.command("cnitool"), "add", "net2", pod]
     variables = {"NETCONFPATH": str(node.networks), "CNI_CACHE_DIR": str(node.cache), "CNI_PATH": str(node.bin_dir)}
     with subprocess.Popen(command, env={**os.environ, **variables}, stderr=subprocess.PIPE, text=True) as process:
         while not node.calls("ADD"):
