@@ -92,10 +92,10 @@ _SPACE = " \t\r\n"
 BOM = "\ufeff"
 
 
-def parse(data: bytes, what: str) -> object:
+def parse(data: bytes, what: str, largest: int = LARGEST) -> object:
     """The value that `data` spells; raises DecodingFailure, which names `what` and the position."""
-    if len(data) > LARGEST:
-        raise DecodingFailure(f"{what} is larger than {LARGEST >> 20} MiB")
+    if len(data) > largest:
+        raise DecodingFailure(f"{what} is larger than {largest >> 20} MiB")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -123,9 +123,9 @@ def parse(data: bytes, what: str) -> object:
     return value
 
 
-def parse_object(data: bytes, what: str) -> dict[str, object]:
+def parse_object(data: bytes, what: str, largest: int = LARGEST) -> dict[str, object]:
     """Like `parse`, for a document that must be an object."""
-    value = parse(data, what)
+    value = parse(data, what, largest)
     if not isinstance(value, dict):
         raise DecodingFailure(f"{what} is not a JSON object but {name_of_type(value)}")
     return value

@@ -1,0 +1,142 @@
+"""One request's way to the API server: a connection that is kept, and calls that are repeated where that is safe.
+
+How often follows from what went wrong: a server that is gone is tried for `GONE` seconds only, since the runtime comes
+back anyway; one that is busy or failing until the deadline. Credentials that are not taken are read again, once.
+"""
+
+from __future__ import annotations
+
+import time
+
+from cni_multus import VERSION
+from cni_multus.kube.answers import document
+from cni_multus.kube.connection import Connection
+from cni_multus.kube.deadline import Deadline, backoff
+from cni_multus.kube.errors import BadAnswer, Lost, NotTrusted, TimedOut, Unauthorized, Unavailable, Unreachable
+from cni_multus.kube.exchange import CutOff, Malformed, head, receive
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from cni_multus.kube.answers import Call
+    from cni_multus.kube.credentials import Access
+    from cni_multus.kube.exchange import Answer
+
+ATTEMPT = 15.0
+"""Seconds for one answer: a server that takes two is slow, one that takes these has lost the request."""
+GONE = 1.5
+"""Seconds that a server which refuses connections is tried for: its balancer may know another one by then."""
+
+
+class Session:
+    """The connection, the token as it is now, and the time that is left."""
+
+    def __init__(self, access: Access, deadline: Deadline, attempt: float) -> None:
+        self.access = access
+        self.calls = 0
+        self._deadline = deadline
+        self._attempt = attempt
+        self._bearer: str | None = None
+        self._connection: Connection | None = None
+
+    def perform(self, call: Call) -> dict[str, object]:
+        """What the server answers, at last; raises what the class of the failure says."""
+        if self._deadline.passed():
+            raise TimedOut(f"{call}: the {self._deadline.seconds:.0f} s that this request had are over")
+        began = time.monotonic()
+        gone = Deadline(GONE)
+        repeats, doubtful, renewed = 0, False, False
+        while True:
+            try:
+                return self._try(call)
+            except Unauthorized:
+                if renewed or not self._renew():
+                    raise
+                renewed = True
+                continue
+            except Unavailable as error:
+                doubtful = error.ambiguous = doubtful or error.ambiguous
+                wait = error.retry_after + backoff(repeats)
+                patience = (
+                    min(gone.left(), self._deadline.left()) if isinstance(error, Unreachable) else self._deadline.left()
+                )
+                if wait >= patience or (doubtful and not call.repeatable):
+                    error.details = f"tried {repeats + 1} times in {time.monotonic() - began:.1f} s"
+                    raise
+                if not isinstance(error, Unreachable):
+                    gone = Deadline(wait + GONE)
+            time.sleep(wait)
+            repeats += 1
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        if self._connection:
+            self._connection.close()
+        self._connection = None
+
+    def _try(self, call: Call) -> dict[str, object]:
+        attempt = f"{call} at {self.access.server}"
+        deadline = Deadline(min(self._attempt, self._deadline.left()))
+        if self._bearer is None:
+            self._bearer = self.access.bearer()
+        try:
+            answer = self._exchange(call, deadline)
+        except TimeoutError as error:
+            raise TimedOut(f"{attempt}: no answer within {deadline.seconds:.1f} s", ambiguous=call.changes) from error
+        except Unreachable as error:
+            raise Unreachable(f"{attempt}: {error.message}") from error
+        except Malformed as error:
+            raise BadAnswer(f"{attempt}: the answer is not an API server's: {error}", ambiguous=call.changes) from error
+        except (CutOff, OSError) as error:
+            reason = str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
+            said = reason.replace("_", " ").lower()
+            if "alert" in said:
+                raise NotTrusted(f"{attempt}: the server ends TLS: {said}") from error
+            raise Lost(f"{attempt}: {said}", ambiguous=call.changes) from error
+        return document(call, answer, attempt, self._bearer)
+
+    def _exchange(self, call: Call, deadline: Deadline) -> Answer:
+        """Raises what the connection does; the connection is not used again then."""
+        connection = self._connect(deadline)
+        try:
+            data = head(call.method, self.access.prefix + call.path + call.query, self._headers(call)) + call.body
+            self.calls += 1
+            connection.send(data, deadline)
+            answer = receive(connection, deadline, call.largest)
+        except BaseException:
+            self.close()
+            raise
+        if not answer.keeps:
+            self.close()
+        return answer
+
+    def _connect(self, deadline: Deadline) -> Connection:
+        if self._connection and not self._connection.is_quiet():
+            self.close()
+        if self._connection is None:
+            try:
+                self._connection = Connection(self.access, deadline)
+            except ConnectionError as error:
+                raise Unreachable(f"the connection broke while TLS was agreed on: {error}") from error
+        return self._connection
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        host = self.access.host.partition("%")[0]
+        headers = {
+            "Host": f"[{host}]:{self.access.port}" if ":" in host else f"{host}:{self.access.port}",
+            "User-Agent": f"multus/{VERSION}",
+            "Accept": call.accept,
+        }
+        if self._bearer:
+            headers["Authorization"] = f"Bearer {self._bearer}"
+        if call.body:
+            headers["Content-Type"] = call.content_type
+            headers["Content-Length"] = str(len(call.body))
+        return headers
+
+    def _renew(self) -> bool:
+        """Read the credentials again; False where they are what they were."""
+        before = (self._bearer, self.access.certificate, self.access.key)
+        self.access = self.access.read_again()
+        self._bearer = self.access.bearer()
+        self.close()
+        return before != (self._bearer, self.access.certificate, self.access.key)
