@@ -98,11 +98,12 @@ class Client:
         path += f"/{subresource}" if subresource else ""
         return self._change("patch", path, content, _MERGE_PATCH, metadata_only, repeatable)
 
-    def delete(self, path: str, *, uid: str = "", repeatable: bool = False) -> Document:
-        """Remove an object, only if it has this UID where one is given; raises NotFound, Conflict."""
+    def delete(self, path: str, *, uid: str = "", resource_version: str = "", repeatable: bool = False) -> Document:
+        """Remove an object, only if it has this UID, and is as it was, where that is given; NotFound, Conflict."""
         options: Document = {"apiVersion": "v1", "kind": "DeleteOptions"}
-        if uid:
-            options["preconditions"] = {"uid": uid}
+        given = {"uid": uid, "resourceVersion": resource_version}
+        if preconditions := {name: value for name, value in given.items() if value}:
+            options["preconditions"] = preconditions
         return self._change("delete", path, options, _JSON, metadata_only=False, repeatable=repeatable)
 
     def close(self) -> None:
