@@ -28,7 +28,7 @@ build: venv ## freeze the program into dist/multus/multus (does nothing when its
 ##@ Working on it
 
 .PHONY: test
-test: build baseline reference vmkit ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
+test: build baseline reference vmkit firewalld kubekit ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
 	$(python) -m pytest $(in_parallel) $(ARGS)
 
@@ -48,11 +48,11 @@ format: venv ## rewrite the sources as ruff formats them, and mend what it can
 	.venv/bin/ruff check --fix $(checked) build.spec
 
 .PHONY: bench
-bench: build baseline reference ## measure every budget against the Go reference programs, print the table
+bench: build baseline reference kubekit ## measure every budget against the Go reference programs, print the table
 	$(python) -m bench $(ARGS)
 
 .PHONY: coverage
-coverage: build baseline reference vmkit ## the tests once more, with branch coverage of what runs inside the test process
+coverage: build baseline reference vmkit firewalld kubekit ## the tests once more, with branch coverage of what runs inside the test process
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
 	$(python) -m pytest $(in_parallel) --cov --cov-report=term-missing:skip-covered
 
@@ -74,6 +74,14 @@ reference: venv ## fetch the Go reference plugins from Debian into the user's ca
 .PHONY: vmkit
 vmkit: venv ## fetch qemu and a kernel from Debian into the user's cache, for the tests that want another kernel
 	$(python) -m tools.vmkit
+
+.PHONY: kubekit
+kubekit: venv ## compile an API server from Debian's sources into the user's cache: some minutes, once
+	$(python) -m tools.kubekit
+
+.PHONY: firewalld
+firewalld: venv ## fetch firewalld and a D-Bus from Debian into the user's cache
+	$(python) -m tools.firewalld
 
 .PHONY: lock
 lock: venv ## resolve requirements.in into requirements.txt again (upgrade: make lock ARGS=--upgrade)

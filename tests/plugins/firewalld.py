@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 MOUNTS = 'mount --bind "$1" "$0/run" && mount -t proc proc "$0/proc" && mount --bind /dev "$0/dev"'
 IN_ITS_ROOT = f'{MOUNTS} && exec chroot "$0" "${{@:2}}"'
-PATIENCE = 20
+PATIENCE = 60
+"""Seconds: it takes two on an idle machine."""
 
 
 @contextmanager
