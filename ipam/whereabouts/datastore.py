@@ -6,6 +6,7 @@ import os
 
 from cni_multus.cni.addressing import BITS
 from cni_multus.cni.errors import InvalidEnvironment, InvalidNetworkConfig
+from cni_multus.state.datadir import wrong_with_path
 from cni_multus.state.files import read
 from ipam.whereabouts.config import Cluster
 from ipam.whereabouts.names import wrong_with_object_name
@@ -45,8 +46,8 @@ def find_kubeconfig(ipam: Section) -> str:
         raise kubernetes.wrong("kubeconfig", f"it is missing, and datastore is {KUBERNETES!r}")
     if store == FILE or not kubeconfig:
         return ""
-    if not kubeconfig.startswith("/"):
-        raise kubernetes.wrong("kubeconfig", f"{kubeconfig!r} is not an absolute path")
+    if why := wrong_with_path(kubeconfig):
+        raise kubernetes.wrong("kubeconfig", why)
     return kubeconfig
 
 

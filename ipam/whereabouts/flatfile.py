@@ -8,6 +8,7 @@ import time
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object
 from cni_multus.cni.errors import CniError, DecodingFailure, IoFailure, TryAgainLater
+from cni_multus.state.datadir import wrong_with_path
 from cni_multus.state.files import read
 
 TYPE_CHECKING = False
@@ -77,8 +78,8 @@ def _own_candidates(ipam: Section) -> tuple[list[str], list[str]]:
     path = ipam.text("configuration_path")
     if not path:
         return [], []
-    if not path.startswith("/") or ".." in path.split("/"):
-        raise ipam.wrong("configuration_path", f"{path!r} is not an absolute path without '..'")
+    if why := wrong_with_path(path) or (".." in path.split("/") and f"{path!r} contains '..'"):
+        raise ipam.wrong("configuration_path", why)
     if os.path.isdir(path):
         return [os.path.join(path, FILE)], [path]
     return [path], [os.path.dirname(path)] if os.path.exists(path) else []
@@ -96,7 +97,7 @@ def _read(path: str) -> dict[str, object] | None:
             if time.monotonic() < deadline:
                 time.sleep(_PAUSE)
                 continue
-            if data.rstrip().endswith(b"}"):
+            if data.rstrip().endswith((b"}", b"]")):
                 raise
             raise TryAgainLater(
                 f"{error.message}: it is cut off", "somebody is writing it, or its writer died; write it anew"
