@@ -45,8 +45,11 @@ def failure(error: OSError, attempt: str) -> IoFailure:
     return IoFailure(f"cannot {attempt}: {(error.strerror or str(error)).lower()}", _HINTS.get(error.errno or 0, ""))
 
 
-def write_atomically(path: str, data: bytes, mode: int = 0o600, *, temporary: str = "") -> None:
-    """Replace `path`, or create it, with `data`; `temporary` is its name until then, where one at a time writes it."""
+def write_atomically(path: str, data: bytes, mode: int = 0o600, *, temporary: str = "", sync_name: bool = True) -> None:
+    """Replace `path`, or create it, with `data`; `temporary` is its name until then, where one at a time writes it.
+
+    Without `sync_name` the caller sees to it that the name survives a power cut (`sync_directory`).
+    """
     try:
         temporary = _write_temporary(os.path.dirname(path), data, mode, durable=True, name=temporary)
         try:
@@ -54,7 +57,8 @@ def write_atomically(path: str, data: bytes, mode: int = 0o600, *, temporary: st
         except OSError:
             os.unlink(temporary)
             raise
-        _sync_directory(os.path.dirname(path))
+        if sync_name:
+            sync_directory(os.path.dirname(path))
     except OSError as error:
         raise failure(error, f"write {path}") from error
 
@@ -72,7 +76,7 @@ def create_exclusively(
         finally:
             os.unlink(temporary)
         if durable:
-            _sync_directory(os.path.dirname(path))
+            sync_directory(os.path.dirname(path))
     except OSError as error:
         raise failure(error, f"create {path}") from error
     return True
@@ -127,7 +131,7 @@ def append(path: str, data: bytes, mode: int = 0o600, *, durable: bool = False) 
         finally:
             os.close(fd)
         if durable and is_new:
-            _sync_directory(os.path.dirname(path))
+            sync_directory(os.path.dirname(path))
     except OSError as error:
         raise failure(error, f"write {path}") from error
 
@@ -213,7 +217,8 @@ def _write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-def _sync_directory(path: str) -> None:
+def sync_directory(path: str) -> None:
+    """Make the names in a directory survive a power cut; raises OSError."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
