@@ -1,4 +1,4 @@
-"""Reversals of what was done, run backwards unless the work is kept.
+"""Reversals of what was done, run backwards unless the work is kept; and work of which all is done that can be.
 
 `contextlib.ExitStack` would serve, but importing it costs 3 ms, and it stops being understood by the runtime when one
 reversal fails: here all of them run, and the first failure's text is added to what went wrong in the first place.
@@ -10,8 +10,11 @@ from cni_multus.cni.errors import CniError, note_leftovers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 class Undo:
@@ -53,3 +56,15 @@ class Undo:
             if self._steps:
                 failures += self._take_back()
         return failures
+
+
+def do_all(do: Callable[[T], object], things: Iterable[T]) -> None:
+    """`do` each of them whatever becomes of the others, then raise the first failure."""
+    first: CniError | None = None
+    for thing in things:
+        try:
+            do(thing)
+        except CniError as failure:
+            first = first or failure
+    if first is not None:
+        raise first

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, InvalidNetworkConfig, NotAvailable
+from cni_multus.cni.errors import CheckFailed, InvalidEnvironment, InvalidNetworkConfig, NotAvailable
 from cni_multus.cni.request import Attachment
 from cni_multus.cni.result import Interface
 from cni_multus.hashes import digest
@@ -12,7 +12,7 @@ from cni_multus.linux.nsid import find_host_end
 from cni_multus.linux.shaping import release, remove_ifbs
 from cni_multus.marks import group_of, label, labels_start
 from cni_multus.plugin.chained import ChainedPlugin
-from cni_multus.undo import Undo
+from cni_multus.undo import Undo, do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,18 +77,23 @@ class Bandwidth(ChainedPlugin):
 
     def revert(self, request: Request) -> None:
         mark, name, legacy = label(request.attachment), _name(request), _name_of_reference(request)
-        failures: list[CniError] = []
-        with Namespace.host() as host:
+
+        def on_node(host: Namespace) -> None:
+            remove_ifbs(host, lambda ifb: mark == ifb.alias or _is(ifb, name) or _is(ifb, legacy))
+
+        def inside(host: Namespace) -> None:
             container = Namespace.find(request.netns)
-            if container is not None:
-                with container:
-                    _attempt(failures, lambda: _release(host, container, request.ifname))
-                    _attempt(failures, lambda: remove_ifbs(container, lambda ifb: mark == ifb.alias or _is(ifb, name)))
-            _attempt(
-                failures, lambda: remove_ifbs(host, lambda ifb: mark == ifb.alias or _is(ifb, name) or _is(ifb, legacy))
-            )
-        if failures:
-            raise failures[0]
+            if container is None:
+                return
+            with container:
+                both: tuple[Callable[[], object], ...] = (
+                    lambda: _release(host, container, request.ifname),
+                    lambda: remove_ifbs(container, lambda ifb: mark == ifb.alias or _is(ifb, name)),
+                )
+                do_all(lambda step: step(), both)
+
+        with Namespace.host() as host:
+            do_all(lambda step: step(host), (inside, on_node))
 
     def check(self, request: Request) -> None:
         from cni_multus.linux.shaping import incoming_differences, outgoing_differences
@@ -204,10 +209,3 @@ def _name_of_reference(request: Request) -> str:
 
 def _is(ifb: Link, name: str) -> bool:
     return ifb.name == name and not ifb.alias
-
-
-def _attempt(failures: list[CniError], step: Callable[[], None]) -> None:
-    try:
-        step()
-    except CniError as failure:
-        failures.append(failure)

@@ -11,6 +11,7 @@ from cni_multus.linux.netns import Namespace
 from cni_multus.marks import requested_mac
 from cni_multus.masquerade import backends as masquerade
 from cni_multus.plugin.interface import Attached, InterfacePlugin
+from cni_multus.undo import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -235,12 +236,5 @@ def _own_ips(request: Request) -> list[IpConfig]:
 
 def _each(steps: list[Callable[[Namespace], None]]) -> None:
     """Do them all on the node, then raise the first failure."""
-    failures = []
     with Namespace.host() as host:
-        for step in steps:
-            try:
-                step(host)
-            except CniError as failure:
-                failures.append(failure)
-    if failures:
-        raise failures[0]
+        do_all(lambda step: step(host), steps)

@@ -15,7 +15,7 @@ from cni_multus.undo import Undo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.request import Request
+    from cni_multus.cni.request import Attachment, Request
     from cni_multus.cni.result import IpConfig, Result
     from cni_multus.linux.links import Link
 
@@ -100,19 +100,8 @@ class Sbr(ChainedPlugin):
             raise NotAvailable(f"dataDir: {why}")
 
     def collect_garbage(self, request: Request) -> None:
-        valid = request.valid_attachments()
         backups = Backups(data_dir_if_any(request.config, DATA_DIR))
-        failures: list[CniError] = []
-        for attachment, document in backups.of_network(request.name):
-            if (attachment.container_id, attachment.ifname) in valid:
-                continue
-            try:
-                _take_back_at(Section(document), attachment.ifname)
-                backups.remove(attachment)
-            except CniError as failure:
-                failures.append(failure)
-        if failures:
-            raise failures[0]
+        backups.collect(request.name, request.valid_attachments(), _take_back_at)
 
 
 def _addresses(request: Request, result: Result) -> list[IpConfig]:
@@ -172,15 +161,15 @@ def _forget(backups: Backups, request: Request) -> None:
         backups.remove(request.attachment)
 
 
-def _take_back_at(document: Section, ifname: str) -> None:
+def _take_back_at(attachment: Attachment, document: dict[str, object]) -> None:
     """Take back what a record lists, if its namespace still is where it was."""
-    container = Namespace.find(document.text("path"))
+    container = Namespace.find(Section(document).text("path"))
     if container is None:
         return
     with container:
-        had = Routing.parse(document.raw, container)
+        had = Routing.parse(document, container)
         if had is not None:
-            take_back(container, ifname, had)
+            take_back(container, attachment.ifname, had)
 
 
 def _table(config: Section) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import (
     CheckFailed,
-    CniError,
     DecodingFailure,
     InvalidEnvironment,
     InvalidNetworkConfig,
@@ -19,7 +18,7 @@ from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.state.backups import Backups
 from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
 from cni_multus.state.files import is_directory
-from cni_multus.undo import Undo
+from cni_multus.undo import Undo, do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -125,11 +124,9 @@ class Tuning(ChainedPlugin):
             raise NotAvailable(f"dataDir: {why}")
 
     def collect_garbage(self, request: Request) -> None:
-        valid = request.valid_attachments()
         backups = Backups(data_dir_if_any(request.config, DATA_DIR))
-        for attachment, _ in backups.of_network(request.name):
-            if (attachment.container_id, attachment.ifname) not in valid:
-                backups.remove(attachment)
+        # The settings went with the namespaces.
+        backups.collect(request.name, request.valid_attachments(), lambda *_: None)
 
     def _parse(self, request: Request) -> TuningConfig:
         config = TuningConfig(request)
@@ -195,21 +192,17 @@ def _remember(
 
 def _restore(container: Namespace, ifname: str, backup: Section) -> None:
     """Put everything back that can be, then raise what failed first."""
-    failures: list[CniError] = []
-    link = find_link(container, ifname)
-    if link is not None:
-        try:
+
+    def attributes() -> None:
+        link = find_link(container, ifname)
+        if link is not None:
             change(container, link, Attributes.parse(backup))
-        except CniError as failure:
-            failures.append(failure)
-    settings = backup.section("sysctl")
-    for name in reversed(settings.raw):
-        try:
-            sysctl.write(container, name, settings.text(name), missing_ok=True)
-        except CniError as failure:
-            failures.append(failure)
-    if failures:
-        raise failures[0]
+
+    def settings() -> None:
+        values = backup.section("sysctl")
+        do_all(lambda name: sysctl.write(container, name, values.text(name), missing_ok=True), reversed(values.raw))
+
+    do_all(lambda put_back: put_back(), (attributes, settings))
 
 
 def _tell(request: Request, attributes: Attributes, container: Namespace, previous: Result) -> None:

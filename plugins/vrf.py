@@ -19,7 +19,7 @@ from cni_multus.undo import Undo
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.request import Request
+    from cni_multus.cni.request import Attachment, Request
     from cni_multus.cni.result import Result
     from cni_multus.linux.links import Link
 
@@ -104,19 +104,8 @@ class Vrf(ChainedPlugin):
             raise NotAvailable(f"dataDir: {why}")
 
     def collect_garbage(self, request: Request) -> None:
-        valid = request.valid_attachments()
         backups = Backups(data_dir_if_any(request.config, DATA_DIR))
-        failures: list[CniError] = []
-        for attachment, document in backups.of_network(request.name):
-            if (attachment.container_id, attachment.ifname) in valid:
-                continue
-            try:
-                _take_out_at(request.name, document, attachment.ifname)
-                backups.remove(attachment)
-            except CniError as failure:
-                failures.append(failure)
-        if failures:
-            raise failures[0]
+        backups.collect(request.name, request.valid_attachments(), _take_out_at)
 
 
 def _find_vrf(container: Namespace, config: VrfConfig) -> Link | None:
@@ -147,15 +136,15 @@ def _plan(
     return Membership(config.name, table, link.index, had)
 
 
-def _take_out_at(network: str, document: dict[str, object], ifname: str) -> None:
+def _take_out_at(attachment: Attachment, document: dict[str, object]) -> None:
     """Take back what a record lists, if its namespace still is where it was."""
     container = Namespace.find(_text(Section(document), "path"))
     if container is None:
         return
     with container, tables_turn(container):
-        known = Membership.parse(document, network, container)
+        known = Membership.parse(document, attachment.network, container)
         if known is not None:
-            take_out(container, ifname, known.vrf, known)
+            take_out(container, attachment.ifname, known.vrf, known)
 
 
 def _text(config: Section, key: str) -> str:

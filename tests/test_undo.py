@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cni_multus.cni.errors import NetlinkFailure, TryAgainLater
-from cni_multus.undo import Undo
+from cni_multus.undo import Undo, do_all
 
 
 class World:
@@ -102,3 +102,24 @@ def test_a_reversal_that_fails_as_nobody_foresaw_stops_no_other(world: World, un
         world.change(TryAgainLater("busy"), first=None, link=unforeseen, last=None)
     assert world.taken_back == ["last", "link", "first"]
     assert isinstance(failure.value.__context__, TryAgainLater)
+
+
+def test_all_is_done_and_the_first_failure_told() -> None:
+    done: list[int] = []
+
+    def do(number: int) -> None:
+        done.append(number)
+        if number > 1:
+            raise TryAgainLater(f"not {number}")
+
+    with pytest.raises(TryAgainLater, match=r"^not 2$"):
+        do_all(do, iter([1, 2, 3, 1]))
+    assert done == [1, 2, 3, 1]
+    do_all(do, [1])
+
+
+def test_what_nobody_foresaw_is_told_at_once() -> None:
+    done: list[str] = []
+    with pytest.raises(TypeError):
+        do_all(lambda thing: done.append(thing + "!"), ["a", 7, "c"])  # type: ignore[operator]
+    assert done == ["a!"]

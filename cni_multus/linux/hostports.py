@@ -6,7 +6,7 @@ import time
 
 from cni_multus.cni.errors import NetlinkFailure
 from cni_multus.linux.addresses import list_addresses
-from cni_multus.linux.links import find_link_by_index, link, list_links, remove_link
+from cni_multus.linux.links import find_link_by_index, link, list_links, remove_link, remove_links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,12 +59,4 @@ def _where_known(host: Namespace, bridge: int) -> list[int]:
 
 def remove_ports(host: Namespace, unwanted: Callable[[Link], bool]) -> None:
     """Remove the pairs whose node's end is `unwanted`: all that can be, then the first failure is raised."""
-    failures = []
-    for port in list_links(host):
-        if port.kind == "veth" and unwanted(port):
-            try:
-                remove_link(host, port.index)
-            except NetlinkFailure as failure:
-                failures.append(failure)
-    if failures:
-        raise failures[0]
+    remove_links(host, lambda port: port.kind == "veth" and unwanted(port))

@@ -42,6 +42,7 @@ from cni_multus.linux.linktable import (
     random_veth_name,
     remove_group,
     remove_link,
+    remove_links,
 )
 
 TYPE_CHECKING = False
@@ -63,6 +64,7 @@ __all__ = [
     "random_veth_name",
     "remove_group",
     "remove_link",
+    "remove_links",
 ]
 
 _VETH_INFO_PEER = 1

@@ -27,10 +27,11 @@ from cni_multus.linux.linkinfo import (
     Link,
     decode_link,
 )
+from cni_multus.undo import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cni_multus.linux.netns import Namespace
 
@@ -93,7 +94,19 @@ def remove_group(ns: Namespace, group: int, fallback_names: Iterable[str] = ()) 
         except NetlinkFailure as failure:
             if failure.errno not in _NOT_AS_GROUP:
                 raise
-    return _remove_one_by_one(ns, group, frozenset(fallback_names))
+    names = frozenset(fallback_names)
+    return remove_links(ns, lambda each: each.name in names or bool(group and each.group == group))
+
+
+def remove_links(ns: Namespace, unwanted: Callable[[Link], bool]) -> bool:
+    """Remove the virtual links that are `unwanted`, all that can be, and raise what failed first; False without any."""
+    removed = []
+
+    def remove(each: Link) -> None:
+        removed.append(remove_link(ns, each.index))
+
+    do_all(remove, [each for each in list_links(ns) if each.kind and unwanted(each)])
+    return any(removed)
 
 
 def change_message(
@@ -198,19 +211,3 @@ def _removed(ns: Namespace, request: bytes, attempt: str) -> bool:
             return False
         raise
     return True
-
-
-def _remove_one_by_one(ns: Namespace, group: int, names: frozenset[str]) -> bool:
-    """Try them all, then raise the first failure: one stuck link must not keep the others."""
-    first: NetlinkFailure | None = None
-    removed = False
-    for each in list_links(ns):
-        if not each.kind or not (each.name in names or (group and each.group == group)):
-            continue
-        try:
-            removed = remove_link(ns, each.index) or removed
-        except NetlinkFailure as failure:
-            first = first or failure
-    if first:
-        raise first
-    return removed

@@ -21,6 +21,7 @@ from cni_multus.linux.routes import (
     route_message,
 )
 from cni_multus.linux.rules import list_rules
+from cni_multus.undo import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,15 +158,15 @@ def remove_routes(routes: Iterable[Route], index: int, name: str) -> Messages:
 
 def send_each(container: Namespace, messages: Messages, harmless: tuple[int, ...]) -> None:
     """Send all of them, then raise the first failure that is not harmless."""
-    first: NetlinkFailure | None = None
-    for request, attempt in messages:
+
+    def send(each: tuple[bytes, str]) -> None:
         try:
-            container.netlink.request(request, attempt)
+            container.netlink.request(*each)
         except NetlinkFailure as failure:
             if failure.errno not in harmless:
-                first = first or failure
-    if first:
-        raise first
+                raise
+
+    do_all(send, messages)
 
 
 def route_to_json(route: Route) -> dict[str, object]:

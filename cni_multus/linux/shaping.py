@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 
 from cni_multus.cni.errors import InvalidNetworkConfig, NetlinkFailure
-from cni_multus.linux.links import add_child_link, change_message, find_link, link, list_links, remove_link
+from cni_multus.linux.links import add_child_link, change_message, find_link, link, remove_link, remove_links
 from cni_multus.linux.traffic import (
     INCOMING,
     INGRESS,
@@ -131,15 +131,7 @@ def release(ns: Namespace, shaped: Link) -> None:
 
 def remove_ifbs(ns: Namespace, unwanted: Callable[[Link], bool]) -> None:
     """Remove the ifbs that are `unwanted`: all that can be, then the first failure is raised."""
-    failures = []
-    for each in list_links(ns):
-        if each.kind == "ifb" and unwanted(each):
-            try:
-                remove_link(ns, each.index)
-            except NetlinkFailure as failure:
-                failures.append(failure)
-    if failures:
-        raise failures[0]
+    remove_links(ns, lambda each: each.kind == "ifb" and unwanted(each))
 
 
 def outgoing_differences(ns: Namespace, shaped: Link, limit: Limit) -> list[str]:

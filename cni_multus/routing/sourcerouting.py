@@ -22,6 +22,7 @@ from cni_multus.linux.routetables import (
     send_each,
 )
 from cni_multus.linux.rules import Rule, add_rule_message, list_rules, remove_rule_message
+from cni_multus.undo import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,14 +100,8 @@ def take_back(container: Namespace, ifname: str, had: Routing) -> None:
     lives = link is not None and link.index == had.index
     back = add_routes(had.moved, had.index, ifname) if lives else []
     routes = remove_routes(had.routes, had.index, ifname) if lives else []
-    failures = []
-    for messages, harmless in ((back, IMPOSSIBLE), (remove_rules(had.rules), ABSENT), (routes, ABSENT)):
-        try:
-            send_each(container, messages, harmless)
-        except CniError as failure:
-            failures.append(failure)
-    if failures:
-        raise failures[0]
+    steps = ((back, IMPOSSIBLE), (remove_rules(had.rules), ABSENT), (routes, ABSENT))
+    do_all(lambda step: send_each(container, *step), steps)
 
 
 def take_back_unrecorded(container: Namespace, ifname: str, told: Iterable[Ip], table: int) -> None:

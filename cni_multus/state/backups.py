@@ -12,6 +12,11 @@ from cni_multus.cni.document import parse_object, print_compact
 from cni_multus.cni.errors import DecodingFailure
 from cni_multus.cni.request import Attachment
 from cni_multus.state import files
+from cni_multus.undo import do_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
 
 _SUFFIX = ".json"
 
@@ -47,6 +52,21 @@ class Backups:
     def of_network(self, network: str) -> list[tuple[Attachment, dict[str, object]]]:
         """Every attachment of a network, with what was written for it."""
         return [each for each in self.every() if each[0].network == network]
+
+    def collect(
+        self,
+        network: str,
+        valid: Container[tuple[str, str]],
+        take_back: Callable[[Attachment, dict[str, object]], object],
+    ) -> None:
+        """Take back what attachments of a network that are not `valid` have, all that can be, and forget those."""
+
+        def end(kept: tuple[Attachment, dict[str, object]]) -> None:
+            take_back(*kept)
+            self.remove(kept[0])
+
+        kept = self.of_network(network)
+        do_all(end, [each for each in kept if (each[0].container_id, each[0].ifname) not in valid])
 
     def every(self) -> list[tuple[Attachment, dict[str, object]]]:
         """Every attachment that names its network, with what was written for it."""

@@ -32,11 +32,11 @@ from cni_multus.state.addressindex import AddressIndex, running_boot
 from cni_multus.state.lock import Lock
 from cni_multus.state.ownerindex import Reservation
 from cni_multus.state.owners import GARBAGE, NOT_A_RESERVATION, Owner, read_owner
-from cni_multus.undo import Undo
+from cni_multus.undo import Undo, do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
 
 INDEX = ".multus"
@@ -166,7 +166,7 @@ class Reservations:
 
     def give_back(self, owner: Owner, ips: Sequence[Ip]) -> None:
         """Remove these reservations of `owner`, all that can be; raises the first failure afterwards."""
-        self._remove_all(ips)
+        do_all(self._remove, ips)
         if self._indexed:
             self._index.owners.remove(owner.key, ips)
 
@@ -175,16 +175,15 @@ class Reservations:
         if self._index.fresh and not self._index.earlier_boots:
             return False
         if self._index.earlier_boots:
-            self._remove_all(ip for ip, _, owner in self._scan() if self.is_dead(owner, ip))
+            do_all(self._remove, (ip for ip, _, owner in self._scan() if self.is_dead(owner, ip)))
         self._rebuild()
         return True
 
     def collect(self, is_valid: Callable[[Owner], bool]) -> None:
         """Free what belongs to no valid owner, all that can be; raises the first failure afterwards."""
         try:
-            self._remove_all(
-                ip for ip, _, owner in self._scan() if owner is not NOT_A_RESERVATION and not is_valid(owner)
-            )
+            found = ((ip, owner) for ip, _, owner in self._scan() if owner is not NOT_A_RESERVATION)
+            do_all(self._remove, (ip for ip, owner in found if not is_valid(owner)))
         finally:
             self._rebuild()
 
@@ -211,16 +210,6 @@ class Reservations:
             owner = self.holder(ip)
             if owner is not None:
                 yield ip, mtime_ns, owner
-
-    def _remove_all(self, ips: Iterable[Ip]) -> None:
-        failures = []
-        for ip in ips:
-            try:
-                self._remove(ip)
-            except IoFailure as failure:
-                failures.append(failure)
-        if failures:
-            raise failures[0]
 
     def _remove(self, ip: Ip) -> None:
         files.remove(self._path(ip))
