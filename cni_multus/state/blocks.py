@@ -5,6 +5,10 @@ from __future__ import annotations
 from cni_multus.cni.addressing import Ip
 from cni_multus.state import files
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _BLOCK_BITS = 16
 _CACHED_BLOCKS = 64
 _FULL = b"\xff"
@@ -45,6 +49,16 @@ class Blocks:
         data, byte, bit = self._locate(ip)
         if len(data) > byte:
             data[byte] &= ~bit
+
+    def marked(self) -> Iterator[Ip]:
+        """Every address whose bit is set on disk."""
+        for name in files.names(self._directory):
+            family, _, number = name.partition("-")
+            data = files.read(f"{self._directory}/{name}") or b""
+            for byte, value in enumerate(data):
+                for bit in range(8):
+                    if value >> bit & 1:
+                        yield Ip(int(family), (int(number, 16) << _BLOCK_BITS) + (byte << 3) + bit)
 
     def flush(self) -> None:
         """Write what has changed."""

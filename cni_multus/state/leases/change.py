@@ -7,8 +7,9 @@ import os
 from cni_multus.cni.errors import CniError, IoFailure, TryAgainLater
 from cni_multus.state import files
 from cni_multus.state.leases.hint import Hints
-from cni_multus.state.leases.links import make_link, read_link
+from cni_multus.state.leases.links import read_link
 from cni_multus.state.leases.meta import find_out, is_ordered
+from cni_multus.state.leases.names import Names
 from cni_multus.state.leases.record import Damaged, Record
 from cni_multus.state.lock import Lock
 from cni_multus.undo import Undo
@@ -31,23 +32,22 @@ class Change:
     (`giving_back`), it works on where nothing can be written any more.
     """
 
-    __slots__ = ("_giving_back", "_hints", "_lock", "_ordered", "_unsynced", "layout", "now", "store")
+    __slots__ = ("_giving_back", "_hints", "_lock", "layout", "names", "now", "store")
 
     def __init__(self, store: Store, attempt: str, *, giving_back: bool = False) -> None:
         self.store = store
-        self._giving_back = giving_back
         self.layout = store.layout
         self.now = store.clock.now()
+        self.names = Names(ordered=False)
+        self._giving_back = giving_back
         self._lock = Lock(self.layout.lock, attempt)
         self._hints: dict[str, Hints] = {}
-        self._ordered = False
-        self._unsynced: dict[str, None] = {}
 
     def __enter__(self) -> Change:
         ordered = is_ordered(self.layout, self.now)
         if ordered is None and not self._giving_back:
             ordered = find_out(self.layout, self.now)
-        self._ordered = ordered is True
+        self.names = Names(ordered=ordered is True)
         self._lock.__enter__()
         return self
 
@@ -59,7 +59,7 @@ class Change:
                 hints.flush()
         finally:
             self._lock.__exit__(kind, error, trace)
-        self._sync()
+        self.names.sync()
 
     def hints(self, domain: str) -> Hints:
         """The bitmap of a domain."""
@@ -72,6 +72,15 @@ class Change:
         """The key of who has an address, None where it is free."""
         return read_link(self.layout.address(slot))
 
+    def lease_or_remains(self, key: str) -> Record | None:
+        """The lease of a holder; of a damaged one what the links tell, which takes a look at all of them."""
+        try:
+            return self.store.lease(key)
+        except Damaged:
+            from cni_multus.state.leases.remains import remains
+
+            return remains(self.store, key)
+
     def take(self, record: Record, before: Record | None) -> None:
         """Give a holder what `record` says, none of which another has; `before` is the lease that it replaces.
 
@@ -79,16 +88,17 @@ class Change:
         """
         attachment = record.lease.holder.attachment
         with Undo() as undo:
-            self._point(attachment, record.key, undo)
+            self._point_anew(attachment, record.key, undo)
             if before is None:
-                undo.callback(self._remove, self.layout.lease(record.key))
+                undo.callback(self.names.remove, self.layout.lease(record.key))
                 self.write(record)
             elif before.print() != record.print():
                 self.write(record)
                 undo.callback(self.write, before)
-            self.step()
+            self.names.step()
             for slot in record.slots:
-                self._link(slot, record.key, undo)
+                if self.link(slot, record.key):
+                    undo.callback(self.names.remove, self.layout.address(slot))
             undo.keep()
         self.free(record.leaving, record.key)
         if before is not None:
@@ -100,24 +110,63 @@ class Change:
         if key is None:
             return False
         record = self.lease_or_remains(key)
-        if record is not None and _is_of(record, attachment) and not record.is_released:
+        if record is not None and record.is_of(attachment) and not record.is_released:
             self._end(record)
-            self.step()
-        self._remove(self.layout.attachment(attachment))
+            self.names.step()
+        self.unpoint(attachment)
         return True
 
     def drop(self, record: Record) -> None:
         """Free the addresses of a lease and remove it."""
         self.free([*record.slots, *record.leaving], record.key)
-        self.step()
-        self._remove(self.layout.lease(record.key))
+        self.names.step()
+        self.names.remove(self.layout.lease(record.key))
 
-    def end_abandoned(self, record: Record) -> None:
-        """Free the addresses of a lease that its holder cannot come back for, and remove it and its attachment."""
+    def drop_with_attachment(self, record: Record) -> None:
+        """The same, and the attachment that leads to it: its holder does not come back."""
         attachment = record.lease.holder.attachment
         self.drop(record)
         if attachment.container_id and self.store.key_of(attachment) == record.key:
-            self._remove(self.layout.attachment(attachment))
+            self.unpoint(attachment)
+
+    def write(self, record: Record) -> None:
+        """Write a lease, in the place of what is there."""
+        self.names.write(self.layout.lease(record.key), record.print(), self.layout.new_lease)
+
+    def point(self, attachment: Attachment, key: str) -> None:
+        """Let an attachment lead to a lease, wherever it led to before."""
+        path, target = self.layout.attachment(attachment), self.layout.target(key)
+        if not self.names.link(path, target):
+            self.names.replace_link(path, target, self.layout.new_pointer)
+
+    def unpoint(self, attachment: Attachment) -> None:
+        """Let an attachment lead nowhere."""
+        self.names.remove(self.layout.attachment(attachment))
+
+    def link(self, slot: Slot, key: str) -> bool:
+        """Take an address for a lease that has it on file; False where it was taken for it already."""
+        path = self.layout.address(slot)
+        if self.names.link(path, self.layout.target(key)):
+            return True
+        if read_link(path) == key:
+            return False
+        raise TryAgainLater(f"cannot take {slot[1]}: another program has just put {path} there, without the lock")
+
+    def free(self, slots: Iterable[Slot], key: str) -> None:
+        """Free those addresses that are the holder's, all that can be; raises the first failure afterwards."""
+        ours = [slot for slot in slots if self.holder_of(slot) == key]
+        for domain, ip in ours:
+            self.hints(domain).clear(ip)
+        for domain in {domain for domain, _ in ours}:
+            self.hints(domain).flush()
+        failures: list[CniError] = []
+        for slot in ours:
+            try:
+                self.names.remove(self.layout.address(slot))
+            except IoFailure as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
 
     def remember(self, path: str, data: bytes) -> None:
         """Write what may be lost at any time; what cannot be written is done without."""
@@ -127,53 +176,6 @@ class Change:
             files.overwrite(path, data)
         except IoFailure:
             return
-
-    def write(self, record: Record) -> None:
-        """Write a lease, in the place of what is there."""
-        path = self.layout.lease(record.key)
-        self.make_directory(os.path.dirname(path))
-        files.write_atomically(path, record.print(), temporary=self.layout.new_lease, sync_name=False)
-        self.touched(path)
-
-    def point(self, attachment: Attachment, key: str) -> None:
-        """Let an attachment lead to a lease, wherever it led to before."""
-        path = self.layout.attachment(attachment)
-        self.make_directory(os.path.dirname(path))
-        if not make_link(path, self.layout.target(key)):
-            files.remove(self.layout.new_pointer)
-            make_link(self.layout.new_pointer, self.layout.target(key))
-            try:
-                os.rename(self.layout.new_pointer, path)
-            except OSError as error:
-                raise files.failure(error, f"replace the link {path}") from error
-        self.touched(path)
-
-    def lease_or_remains(self, key: str) -> Record | None:
-        """The lease of a holder; of a damaged one what the links tell, which takes a look at all of them."""
-        try:
-            return self.store.lease(key)
-        except Damaged:
-            from cni_multus.state.leases.remains import remains
-
-            return remains(self.store, key)
-
-    def make_directory(self, path: str) -> None:
-        """Make a directory unless it is there."""
-        if not files.is_directory(path):
-            self.make_directory(os.path.dirname(path))
-            files.make_directory(path)
-            self.touched(path)
-
-    def touched(self, path: str) -> None:
-        """See to it that the name `path`, which was made or removed, stays so over a power cut."""
-        if self._ordered:
-            self._unsynced.clear()
-        self._unsynced[os.path.dirname(path)] = None
-
-    def step(self) -> None:
-        """What comes now must not survive a power cut unless all before does: syncs where the disk promises less."""
-        if not self._ordered:
-            self._sync()
 
     def _end(self, record: Record) -> None:
         """End a lease: now, after its cool-down, or not at all where it is a claim's."""
@@ -187,69 +189,19 @@ class Change:
                     raise
         return self.drop(record)  # where nothing can be written any more, too
 
-    def _point(self, attachment: Attachment, key: str, undo: Undo) -> None:
+    def _point_anew(self, attachment: Attachment, key: str, undo: Undo) -> None:
         """Let an attachment lead to a lease; what it had under another key, as another pod, is given back."""
         former = self.store.key_of(attachment)
         if former == key:
             return
         if former is None:
-            undo.callback(self._remove, self.layout.attachment(attachment))
-        elif (record := self.lease_or_remains(former)) is not None and _is_of(record, attachment):
+            undo.callback(self.unpoint, attachment)
+        elif (record := self.lease_or_remains(former)) is not None and record.is_of(attachment):
             self.drop(record)
         self.point(attachment, key)
 
     def _forget_former(self, before: Record, attachment: Attachment) -> None:
-        """Remove the link of the container that had the lease before this one."""
+        """Let the container that had the lease before this one lead nowhere."""
         former = before.lease.holder.attachment
-        if _is_of(before, attachment) or not former.container_id:
-            return
-        if self.store.key_of(former) == before.key:
-            self._remove(self.layout.attachment(former))
-
-    def _link(self, slot: Slot, key: str, undo: Undo) -> None:
-        path = self.layout.address(slot)
-        if read_link(path) == key:
-            return
-        self.make_directory(os.path.dirname(path))
-        if not make_link(path, self.layout.target(key)):
-            raise TryAgainLater(f"cannot take {slot[1]}: another program has just put {path} there, without the lock")
-        undo.callback(self._remove, path)
-        self.touched(path)
-
-    def free(self, slots: Iterable[Slot], key: str) -> None:
-        """Free those addresses that are the holder's, all that can be; raises the first failure afterwards."""
-        ours = [slot for slot in slots if self.holder_of(slot) == key]
-        for domain, ip in ours:
-            self.hints(domain).clear(ip)
-        for domain in {domain for domain, _ in ours}:
-            self.hints(domain).flush()
-        failures: list[CniError] = []
-        for slot in ours:
-            try:
-                self._remove(self.layout.address(slot))
-            except IoFailure as failure:
-                failures.append(failure)
-        if failures:
-            raise failures[0]
-
-    def _remove(self, path: str) -> None:
-        if files.remove(path):
-            self.touched(path)
-
-    def _sync(self) -> None:
-        while self._unsynced:
-            directory, _ = self._unsynced.popitem()
-            try:
-                files.sync_directory(directory)
-            except OSError as error:
-                raise files.failure(error, f"sync {directory}") from error
-
-
-def _is_of(record: Record, attachment: Attachment) -> bool:
-    """Whether a lease is an attachment's, and not a later container's."""
-    holder = record.lease.holder.attachment
-    return (holder.network, holder.container_id, holder.ifname) == (
-        attachment.network,
-        attachment.container_id,
-        attachment.ifname,
-    )
+        if former.container_id and not before.is_of(attachment) and self.store.key_of(former) == before.key:
+            self.unpoint(former)

@@ -14,12 +14,12 @@ from cni_multus.cni.request import Attachment
 from cni_multus.state import files
 from cni_multus.state.leases.layout import is_key
 from cni_multus.state.leases.lease import HELD, RELEASED, Holder, Lease
-from cni_multus.state.leases.links import make_link
 from cni_multus.state.leases.record import Damaged, Record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.state.leases.change import Change
+    from cni_multus.state.leases.layout import Layout
 
 _MINUTE = 60.0
 
@@ -48,22 +48,20 @@ def keep(change: Change, record: Record) -> None:
     )
     change.free(record.leaving, record.key)
     if not is_claims:
-        _queue(change, kept)
-        change.step()
+        requeue(change, kept)
+        change.names.step()
     change.write(kept)
 
 
-def queue_place(change: Change, record: Record) -> str:
+def queue_place(layout: Layout, record: Record) -> str:
     """Where a released lease stands in the queue."""
     minute = int((record.uptime + record.cool_down) / _MINUTE)
-    return f"{change.layout.released}/{record.lease.holder.boot}/{minute:08x}/{record.key}"
+    return f"{layout.released}/{record.lease.holder.boot}/{minute:08x}/{record.key}"
 
 
-def _queue(change: Change, record: Record) -> None:
-    path = queue_place(change, record)
-    change.make_directory(os.path.dirname(path))
-    make_link(path, change.layout.target(record.key))
-    change.touched(path)
+def requeue(change: Change, record: Record) -> None:
+    """Let a released lease wait in the queue."""
+    change.names.link(queue_place(change.layout, record), change.layout.target(record.key))
 
 
 def sweep(change: Change, limit: int, *, to_the_second: bool = False) -> int:
@@ -101,7 +99,7 @@ def _settle(change: Change, place: str, key: str) -> int:
     is_over = record is not None and record.is_over(change.now)
     if record is not None and is_over:
         change.drop(record)
-    elif record is not None and record.is_released and queue_place(change, record) == place:
+    elif record is not None and record.is_released and queue_place(change.layout, record) == place:
         return 0
     files.remove(place)
     return int(is_over)

@@ -45,7 +45,7 @@ def reclaim(change: Change, slot: Slot) -> bool:
         return False
     if record is None or slot not in record.slots or not is_abandoned(record, change.now):
         return False
-    change.end_abandoned(record)
+    change.drop_with_attachment(record)
     return True
 
 

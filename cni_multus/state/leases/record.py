@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cni_multus.cni.addressing import Cidr
+    from cni_multus.cni.request import Attachment
     from cni_multus.state.leases.clock import Moment
     from cni_multus.state.leases.layout import Slot
 
@@ -49,9 +51,23 @@ class Record:
         """What the holder had before, and is giving back."""
 
     @property
+    def placed(self) -> list[tuple[str, Cidr]]:
+        """The addresses that the holder is to have, each behind its domain."""
+        return list(zip(self.domains, self.lease.addresses, strict=True))
+
+    @property
     def slots(self) -> list[Slot]:
-        """The addresses that the holder is to have, each with its domain."""
-        return [(domain, address.ip) for domain, address in zip(self.domains, self.lease.addresses, strict=True)]
+        """The same without the lengths of prefixes."""
+        return [(domain, address.ip) for domain, address in self.placed]
+
+    def is_of(self, attachment: Attachment) -> bool:
+        """Whether it is this attachment's, and not another container's."""
+        mine = self.lease.holder.attachment
+        return (mine.network, mine.container_id, mine.ifname) == (
+            attachment.network,
+            attachment.container_id,
+            attachment.ifname,
+        )
 
     @property
     def is_released(self) -> bool:
