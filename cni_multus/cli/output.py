@@ -30,6 +30,8 @@ class Column:
     title: str
     key: str
     wide: bool = False
+    rare: bool = False
+    """Left out where no row has a value."""
     right: bool = False
     show: Callable[[object], str] | None = None
     style: Callable[[object], str] | None = None
@@ -135,7 +137,11 @@ def _draw_all(tables: list[Table], stream: TextIO, *, wide: bool) -> None:
 
 
 def _draw(table: Table, stream: TextIO, *, wide: bool) -> None:
-    columns = [column for column in table.columns if wide or not column.wide]
+    columns = [
+        column
+        for column in table.columns
+        if (wide or not column.wide) and not (column.rare and all(not row.get(column.key) for row in table.rows))
+    ]
     cells = [[column.text(row) for column in columns] for row in table.rows]
     widths = [max(len(column.title), *(len(line[at]) for line in cells)) for at, column in enumerate(columns)]
     stream.write(_line([column.title for column in columns], columns, widths) + "\n")

@@ -29,6 +29,7 @@ PURPOSES = {
     "tuning": "kernel settings, MAC, MTU and modes of an interface that is there",
     "vlan": "one VLAN of a link of the node",
     "vrf": "a routing table that only the interfaces in it use",
+    "whereabouts": "addresses that a node, or a whole cluster, gives once",
 }
 
 _CHAINED = ("bandwidth", "firewall", "portmap", "sbr", "tuning", "vrf")

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cni_multus.cni.addressing import Ip
+    from cni_multus.state.leases.lease import Lease
+
+UNKNOWN_OWNER = "unknown"
 
 HELD, PENDING, RELEASED = "held", "pending", "released"
 
@@ -42,13 +45,28 @@ class Held:
 
     @property
     def owner(self) -> str:
-        """The attachment as `release --owner` takes it; "" of a record that names nobody."""
-        return f"{self.container_id}@{self.ifname}" if self.container_id else ""
+        """The attachment as `release --owner` takes it; UNKNOWN_OWNER of a record that names nobody."""
+        return f"{self.container_id}@{self.ifname}" if self.container_id else UNKNOWN_OWNER
 
     @property
     def who(self) -> str:
         """Who it is, for people: the claim or the pod, else the container."""
         return self.claim or self.pod or self.container_id
+
+    def fill(self, lease: Lease) -> None:
+        """Take over what a lease says of whom its addresses are for."""
+        holder = lease.holder
+        self.network = holder.attachment.network
+        self.container_id, self.ifname = holder.attachment.container_id, holder.attachment.ifname
+        self.pod, self.uid, self.claim = holder.pod, holder.uid, holder.claim
+        self.node, self.boot, self.netns = holder.node, holder.boot, holder.netns
+        self.since, self.state, self.until = lease.since, lease.state, lease.until
+        self.prefix = next((address.prefix for address in lease.addresses if address.ip == self.ip), None)
+
+    @property
+    def attachment(self) -> tuple[str, str, str]:
+        """The network, the container and the interface."""
+        return self.network, self.container_id, self.ifname
 
     def to_json(self) -> dict[str, object]:
         """What is known, one member each; times as UTC."""
@@ -83,8 +101,6 @@ class Summary:
     ranges: list[str] = field(default_factory=list)
     size: int | None = None
     used: int = 0
-    waiting: int = 0
-    """Of those in use: given back, and kept for whom they were until their time is over."""
     record: str = ""
     network: str = ""
 
@@ -94,7 +110,7 @@ class Summary:
         if self.size is not None:
             percent = round(100 * self.used / self.size, 1) if self.size else 100.0
             document |= {"size": self.size, "free": max(0, self.size - self.used), "percent": percent}
-        return {**document, "used": self.used, "waiting": self.waiting, "record": self.record}
+        return {**document, "used": self.used, "record": self.record}
 
 
 class Place(Protocol):
@@ -110,6 +126,9 @@ class Place(Protocol):
 
     def find(self, ip: Ip) -> Iterator[Held]:
         """Who has this one; several where pools overlap, or where something is wrong."""
+
+    def release(self, held: Held) -> bool:
+        """Give it back if it is still as it was seen; False where it is not."""
 
 
 def utc(seconds: float) -> str:

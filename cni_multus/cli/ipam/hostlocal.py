@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.ipam.held import Held, Summary
 from cni_multus.cni.addressing import Ip
+from cni_multus.cni.errors import IoFailure
 from cni_multus.cni.request import is_name
 from cni_multus.state import files
 from cni_multus.state.owners import GARBAGE, NOT_A_RESERVATION, read_owner
+from cni_multus.state.reservations import Reservations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +24,13 @@ class Directory:
 
     def __init__(self, engine: str, path: str, ranges: KnownRanges) -> None:
         self.engine = engine
-        self._path = path
+        self.path = path
         self._ranges = ranges
 
     def networks(self) -> list[str]:
         """The names of the networks that have a directory."""
         return sorted(
-            name for name in files.names(self._path) if is_name(name) and files.is_directory(f"{self._path}/{name}")
+            name for name in files.names(self.path) if is_name(name) and files.is_directory(f"{self.path}/{name}")
         )
 
     def pools(self) -> Iterator[Summary]:
@@ -41,7 +43,7 @@ class Directory:
                 known.texts,
                 known.size,
                 used,
-                record=f"{self._path}/{network}",
+                record=f"{self.path}/{network}",
                 network=network,
             )
 
@@ -54,8 +56,21 @@ class Directory:
         for network in self.networks():
             yield from self._read(network, ip)
 
+    def release(self, held: Held) -> bool:
+        attempt = f"cannot release {held.ip} of network {held.network}"
+        with Reservations(self.path, held.network, attempt, giving_back=True) as reservations:
+            owner = reservations.holder(held.ip)  # a file that names nobody goes by this alone
+            if owner is NOT_A_RESERVATION:
+                raise IoFailure(f"{attempt}: {held.record} is not a file of host-local's: remove it by hand")
+            if owner is None:
+                return not held.container_id
+            if (owner.container_id, owner.ifname) != (held.container_id, held.ifname):
+                return False
+            reservations.give_back(owner, [held.ip])
+            return True
+
     def _addresses(self, network: str) -> Iterator[Ip]:
-        for name in files.names(f"{self._path}/{network}"):
+        for name in files.names(f"{self.path}/{network}"):
             try:
                 ip = Ip.parse(name)
             except ValueError:
@@ -64,7 +79,7 @@ class Directory:
                 yield ip
 
     def _read(self, network: str, ip: Ip) -> Iterator[Held]:
-        path = f"{self._path}/{network}/{ip}"
+        path = f"{self.path}/{network}/{ip}"
         owner = read_owner(path)
         if owner is None:
             return

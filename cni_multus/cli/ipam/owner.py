@@ -20,8 +20,8 @@ WHY = Column("WHY", "because")
 SINCE = Column("AGE", "since", show=age)
 HOLDER = (
     Column("STATE", "state"),
-    Column("POD", "pod"),
-    Column("CLAIM", "claim", wide=True),
+    Column("POD", "pod", rare=True),
+    Column("CLAIM", "claim", rare=True),
     Column("INTERFACE", "ifname"),
     Column("CONTAINER", "containerID", show=lambda value: str(value)[:13]),
     SINCE,
@@ -31,12 +31,12 @@ COLUMNS = (
     Column("ENGINE", "engine"),
     Column("POOL", "pool"),
     *HOLDER,
-    Column("NODE", "node", wide=True),
+    Column("NODE", "node", wide=True, rare=True),
     OWNER,
     WHY,
     Column("RELEASE WITH --owner", "owner", wide=True),
     Column("RECORD", "record", wide=True),
-    Column("WRONG", "wrong", wide=True),
+    Column("WRONG", "wrong", rare=True),
 )
 
 

@@ -19,6 +19,10 @@ from cni_multus.state.journal import Journal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cni_multus.cni.addressing import Cidr
+    from ipam.host_local.ranges import RangeSet
+    from ipam.whereabouts.config import WhereaboutsConfig
+
 _ENDINGS = (".conflist", ".conf", ".json")
 
 
@@ -41,17 +45,45 @@ class KnownRanges:
 
     def of(self, engine: str, network: str) -> Known:
         """The ranges of a network of host-local."""
-        network_and_ipam = self.sections().get((engine, network))
-        if network_and_ipam is None or engine != "host-local":
-            return Known()
+        sets = self._sets(engine, network)
+        return Known([str(ranges) for ranges in sets], sum(ranges.size for ranges in sets)) if sets else Known()
+
+    def subnets(self, engine: str, network: str) -> list[Cidr]:
+        """The prefixes that addresses of a network of host-local have."""
+        return [one.subnet for ranges in self._sets(engine, network) for one in ranges.ranges]
+
+    def _sets(self, engine: str, network: str) -> list[RangeSet]:
         from ipam.host_local.config import parse_sets
 
-        whole, ipam = network_and_ipam
+        found = self.sections().get((engine, network)) if engine == "host-local" else None
+        if found is None:
+            return []
+        whole, ipam = found
         try:
-            sets = parse_sets(Request("STATUS", whole, {}), ipam)
+            return parse_sets(Request("STATUS", whole, {}), ipam)
         except CniError:
-            return Known()
-        return Known([str(ranges) for ranges in sets], sum(ranges.size for ranges in sets))
+            return []
+
+    def whereabouts(self) -> list[WhereaboutsConfig]:
+        """The configurations of whereabouts that can be read."""
+        from ipam.whereabouts.parsing import parse_config
+
+        found = []
+        for (kind, _), (whole, ipam) in self.sections().items():
+            if kind != "whereabouts":
+                continue
+            try:
+                found.append(parse_config(Request("STATUS", whole, {}), ipam))
+            except CniError:
+                continue
+        return found
+
+    def sizes_of_pools(self) -> dict[str, int]:
+        """How many addresses the cluster's pools give, by their names; those of slices are not known."""
+        from ipam.whereabouts.cluster.naming import pool_name
+
+        pools = [(config.network_name, pool) for config in self.whereabouts() for pool in config.pools]
+        return {pool_name(name, pool.cidr): pool.size for name, pool in pools if not pool.slice_size}
 
     def sections(self) -> dict[tuple[str, str], tuple[Section, Section]]:
         """(type of the IPAM, network's name) -> the plugin's configuration and its `ipam`; the first found counts."""

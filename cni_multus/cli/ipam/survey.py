@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Iterator
 
+    from cni_multus.cli.ipam.api import Api
     from cni_multus.cli.ipam.held import Place
 
 T = TypeVar("T")
@@ -29,10 +30,8 @@ class Survey:
         self.partial = False
         """Whether something could not be looked at."""
         self._arguments = arguments
-        ranges = KnownRanges(arguments.conf_dir, arguments.cni_dir, arguments.results_dir)
-        self.places: list[Place] = [
-            place for place in self._all(arguments, ranges) if arguments.engine in ("", place.engine)
-        ]
+        self._api = self._connect(arguments)
+        self.places: list[Place] = list(self._places(arguments))
 
     def gather(self, ask: Callable[[Place], Iterable[T]]) -> Iterator[T]:
         """What every place answers, as far as it can be read."""
@@ -51,13 +50,47 @@ class Survey:
         """The exit status where nothing was found wrong."""
         return PARTIAL if self.partial else otherwise
 
-    def evidence(self) -> Evidence:
-        """What tells whether owners live."""
-        return Evidence(self._arguments.cni_dir, self._arguments.results_dir, node_name())
+    def evidence(self, *, many: bool = False) -> Evidence:
+        """What tells whether owners live; `many` of them will be asked for, and have been read."""
+        pods = None
+        if self._api is not None and not self.partial:
+            from cni_multus.cli.ipam.pods import Pods
 
-    def _all(self, arguments: argparse.Namespace, ranges: KnownRanges) -> Iterator[Place]:
-        yield Directory(options.HOST_LOCAL_ENGINE, arguments.host_local_dir, ranges)
-        yield Directory(options.STATIC_ENGINE, arguments.static_dir, ranges)
+            pods = Pods(self._api.client, self.complain)
+            if many:
+                pods.list_all()
+        return Evidence(self._arguments.cni_dir, self._arguments.results_dir, node_name(), pods)
+
+    def complain(self, error: CniError) -> None:
+        """Warn of what could not be looked at."""
+        self.partial = True
+        warn(f"{error.message} ({error.details})" if error.details else error.message)
+
+    def _connect(self, arguments: argparse.Namespace) -> Api | None:
+        from cni_multus.cli.ipam.api import connect
+
+        try:
+            return connect(arguments)
+        except CniError as error:
+            self.complain(error)
+            return None
+
+    def _places(self, arguments: argparse.Namespace) -> Iterator[Place]:
+        ranges = KnownRanges(arguments.conf_dir, arguments.cni_dir, arguments.results_dir)
+        wanted = (arguments.engine,) if arguments.engine else options.ENGINES
+        if options.FILE in wanted:
+            from cni_multus.cli.ipam.nodestore import NodeStore
+
+            yield NodeStore(arguments.data_dir, ranges)
+        if options.KUBERNETES in wanted:
+            from cni_multus.cli.ipam.cluster import Cluster
+            from cni_multus.cli.ipam.snapshot import Snapshot
+
+            yield Cluster(arguments.data_dir, ranges, Snapshot(self._api) if self._api else None, self.complain)
+        if options.HOST_LOCAL_ENGINE in wanted:
+            yield Directory(options.HOST_LOCAL_ENGINE, arguments.host_local_dir, ranges)
+        if options.STATIC_ENGINE in wanted:
+            yield Directory(options.STATIC_ENGINE, arguments.static_dir, ranges)
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
