@@ -273,8 +273,9 @@ def test_no_argument_keeps_a_container_from_being_deleted(text: str, arguments: 
 
 
 @pytest.mark.parametrize("command", OF_A_CONTAINER)
-@pytest.mark.parametrize("path", [OWN, "/proc/thread-self/ns/net", f"/proc/{os.getpid()}/ns/net"])
+@pytest.mark.parametrize("path", [OWN, "/proc/thread-self/ns/net", "/proc/{pid}/ns/net"])
 def test_our_own_namespace_is_refused_before_the_plugin_is_called(command: str, path: str) -> None:
+    path = path.format(pid=os.getpid())
     message = refused(command, {**COMPLETE, "CNI_NETNS": path}, code=8)
     assert message == f"CNI_NETNS {path} is the network namespace that this program runs in"
 
