@@ -66,7 +66,10 @@ def entered(path: str) -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let tests marked `vm` run where they belong, and sum up where all of them report."""
+    """Let tests marked `vm` run where they belong, sum up where all of them report, and know the API server."""
+    from tests.cluster import fixtures
+
+    config.pluginmanager.register(fixtures)
     chosen = plugin(config)
     config.pluginmanager.register(chosen)
     if isinstance(chosen, Host):

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -50,16 +50,20 @@ def kept(name: str, make: Callable[[Path], str], recipe: str = "") -> Path:
 
 
 class Apt:
-    """An apt that knows some suites of one mirror and has its lists, cache and status below `work`."""
+    """An apt that knows some suites of one mirror and has its lists, cache and status below `work`.
 
-    def __init__(self, work: Path, mirror: str, suites: Sequence[str]) -> None:
+    It knows the packages of `suites`, and what those of `sources` are made from.
+    """
+
+    def __init__(self, work: Path, mirror: str, suites: Sequence[str], sources: Sequence[str] = ()) -> None:
         self.work = work
         for directory in ("lists", "archives"):
             shutil.rmtree(work / directory, ignore_errors=True)
             (work / directory / "partial").mkdir(parents=True)
         (work / "status").touch()
         signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
-        lines = (f"deb {signed}{mirror} {suite} main\n" for suite in suites)
+        kinds = [("deb", suite) for suite in suites] + [("deb-src", suite) for suite in sources]
+        lines = (f"{kind} {signed}{mirror} {suite} main\n" for kind, suite in kinds)
         (work / "sources.list").write_text("".join(lines))
         options = {
             "Dir::Etc::sourcelist": work / "sources.list",
@@ -76,10 +80,15 @@ class Apt:
         self._options = ["-qq", *(f"-o{key}={value}" for key, value in options.items())]
         self._run("apt-get", "update")
 
-    def package(self, name: str) -> Path:
-        """The file of one package, without what it depends on."""
-        self._run("apt-get", "download", name)
+    def package(self, name: str, suite: str = "") -> Path:
+        """The file of one package, without what it depends on; the newest, or that of one suite."""
+        self._run("apt-get", "download", f"{name}/{suite}" if suite else name)
         return next(self.work.glob(f"{name}_*.deb"))
+
+    def source(self, name: str) -> Path:
+        """The archive of a package's sources as their authors made it, without Debian's changes."""
+        self._run("apt-get", "source", "--download-only", "--tar-only", name)
+        return next(self.work.glob(f"{name}_*.orig.tar.*"))
 
     def closure(self, names: Sequence[str], suite: str) -> list[Path]:
         """The files of packages, of this suite where it has them, and of everything that they depend on."""
@@ -94,12 +103,12 @@ class Apt:
         return run([command, *self._options, *arguments], self.work)
 
 
-def from_a_mirror(work: Path, suites: Sequence[str], fetch: Callable[[Apt], T]) -> T:
+def from_a_mirror(work: Path, suites: Sequence[str], fetch: Callable[[Apt], T], sources: Sequence[str] = ()) -> T:
     """What `fetch` returns for the first of this machine's mirrors that has it all."""
     failure = NotFetched("apt's sources name no Debian mirror; add one")
     for mirror in mirrors(work):
         try:
-            return fetch(Apt(work, mirror, suites))
+            return fetch(Apt(work, mirror, suites, sources))
         except NotFetched as error:
             failure = error
     raise failure
@@ -119,10 +128,10 @@ def unpack(package: Path, directory: Path) -> None:
     run(["dpkg", "-x", str(package), str(directory)], directory.parent)
 
 
-def run(command: Sequence[str], directory: Path) -> str:
+def run(command: Sequence[str], directory: Path, environment: Mapping[str, str] | None = None) -> str:
     """What one step prints; raises NotFetched with what went wrong."""
     try:
-        result = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
+        result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise NotFetched(f"this needs Debian's {command[0]}; install it") from error
     if result.returncode:

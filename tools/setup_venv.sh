@@ -15,6 +15,7 @@ needs=(
     "iptables iptables -V"
     "iputils-ping ping -V"
     "nftables nft -v"
+    "openssl openssl version"
     "strace strace -V"
 )
 python_packages=(python3.11 python3.11-venv libpython3.11)
