@@ -28,6 +28,7 @@ PLUGINS = {
 IPAM = {
     "host-local": "ipam.host_local.plugin:HostLocal",
     "static": "ipam.static:Static",
+    "whereabouts": "ipam.whereabouts.plugin:Whereabouts",
 }
 
 MODULES = {**PLUGINS, **IPAM}

@@ -220,6 +220,10 @@ class Node:
             if name[0].isdigit() and not name.startswith(".")
         }
 
+    def attached(self) -> list[str]:
+        """The containers, each with its interface, for which whereabouts has addresses in this node's files."""
+        return sorted(path.name for path in self.addresses.glob("attachment/*/*/*"))
+
     def records(self) -> list[str]:
         """The names of the journal's records."""
         directory = self.cni_dir / "journal"

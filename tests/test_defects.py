@@ -1,4 +1,4 @@
-"""What the Go reference plugins (1.9.1) do wrong, and the tests that pin what is done here instead."""
+"""What the Go plugins (1.9.1) and Whereabouts (0.9.3) do wrong, and the tests that pin what is done here instead."""
 
 from __future__ import annotations
 
@@ -331,6 +331,63 @@ static
     ipam/test_static.py::test_a_check_wants_every_address_with_its_gateway
   two pods may have one address
     ipam/test_static.py::test_an_address_is_one_attachment_s_at_a_time
+whereabouts
+  without a flat file nothing works, not even DEL; one that is being written fails every call
+    ipam/whereabouts/test_config_flatfile.py::test_there_need_be_none
+    ipam/whereabouts/test_config_flatfile.py::test_a_file_that_is_being_written_is_waited_for
+    ipam/whereabouts/test_plugin.py::test_a_delete_needs_no_configuration
+  without a pod's name ADD fails, and DEL does nothing
+    ipam/whereabouts/test_config_requested.py::test_a_holder_is_the_pod_where_one_is_told_and_else_the_container
+    ipam/whereabouts/test_plugin.py::test_the_first_address_is_given_again_once_it_was_given_back
+  DEL ends with the first range that has no entry, and the other family leaks
+    ipam/whereabouts/test_plugin.py::test_of_two_families_both_are_given_or_none
+  two interfaces of a pod get one address over two ranges, and the first DEL frees it for others
+    ipam/whereabouts/test_plugin.py::test_two_interfaces_of_a_pod_have_an_address_each
+  two ranges of one network give an interface the same address twice
+    ipam/whereabouts/test_plugin.py::test_a_second_range_of_one_network_is_another_range
+    ipam/whereabouts/test_ranges.py::test_a_range_that_cannot_be_meant_is_refused
+  a pod and the one that replaces it under its name share a live address
+    ipam/whereabouts/test_plugin.py::test_a_pod_of_the_same_name_that_is_another_one_has_another_address
+  IPv6: addresses far from the range's beginning are given twice, or cannot be given back
+    ipam/whereabouts/test_plugin.py::test_addresses_of_any_distance_from_the_ranges_beginning_are_told_apart
+  /31, /32, /127 and /128 are refused
+    ipam/whereabouts/test_ranges.py::test_of_the_smallest_ranges_every_address_serves
+  the gateway is given to a pod
+    ipam/whereabouts/test_ranges.py::test_a_gateway_is_told_and_never_given
+    ipam/whereabouts/test_ranges.py::test_no_range_gives_what_is_the_gateway_of_another_or_the_next_hop_of_a_route
+  a gateway of IPv4 is told of IPv6 addresses, and the other way round
+    ipam/whereabouts/test_plugin.py::test_a_gateway_of_ipv4_is_not_told_of_an_ipv6_address
+    ipam/whereabouts/test_ranges.py::test_a_gateway_is_of_the_ranges_it_lies_in_else_of_its_family
+    ipam/whereabouts/test_ranges.py::test_a_gateway_that_no_address_can_have_is_refused
+  bounds that are no addresses, lie outside or in the wrong order are passed over
+    ipam/whereabouts/test_ranges.py::test_a_range_that_cannot_be_meant_is_refused
+    ipam/whereabouts/test_ranges.py::test_compat_means_what_whereabouts_makes_of_it
+  without a range ADD succeeds with nothing
+    ipam/whereabouts/test_config.py::test_what_cannot_be_is_told_with_its_path
+  a bad exclusion is told when an address is chosen; one beside ipRanges counts for none of them
+    ipam/whereabouts/test_plugin.py::test_nothing_is_touched_by_what_is_refused
+    ipam/whereabouts/test_ranges.py::test_an_exclusion_outside_the_ranges_counts_for_all_of_them_one_inside_for_its_own
+  addresses that are asked for are passed over, or given to any number of pods
+    ipam/whereabouts/test_plugin.py::test_an_address_that_is_asked_for_is_given_or_refused
+    ipam/whereabouts/test_plugin.py::test_an_address_outside_the_ranges_is_one_attachments_at_a_time
+  enable_overlapping_ranges of the flat file is never looked at
+    ipam/whereabouts/test_config_flatfile.py::test_whether_ranges_may_overlap_is_read_from_it_unless_the_network_says
+  impossible times of the leader crash it
+    ipam/whereabouts/test_config.py::test_what_only_whereabouts_itself_needs_is_passed_over_whatever_it_says
+  names of ranges at the beginning of IPv6, or of networks, are refused by the API for ever
+    ipam/whereabouts/test_config.py::test_names_that_the_api_would_refuse_are_refused_here
+    ipam/whereabouts/test_config.py::test_what_cannot_be_is_told_with_its_path
+  a size of slices that none can have crashes it, or makes no slices or too many; two families never work
+    ipam/whereabouts/test_config.py::test_a_size_that_no_slice_can_have_is_refused
+    ipam/whereabouts/test_config.py::test_slices_of_two_families_have_a_size_each
+  CHECK fails always; STATUS and GC succeed and do nothing
+    ipam/whereabouts/test_plugin.py::test_a_check_names_what_is_not_as_it_was
+    ipam/whereabouts/test_plugin.py::test_status_is_well_until_an_add_would_fail
+    ipam/whereabouts/test_plugin.py::test_gc_gives_back_what_is_not_valid_of_this_network
+  an address is another pod's the moment it is given back
+    ipam/whereabouts/test_plugin.py::test_with_the_policy_next_an_address_rests_before_it_is_anothers
+  CNI up to 0.2.0 is told one address of a family, and the others leak
+    ipam/whereabouts/test_config.py::test_old_versions_can_tell_one_address_of_a_family_wherever_it_comes_from
 """
 """Types of plugins, "any" for what several have in common; below each what the reference's does; below that tests."""
 

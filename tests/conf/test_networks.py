@@ -25,6 +25,7 @@ CAPABILITIES = {
     "macvlan/no-addresses": {"mac": "02:00:00:00:00:08"},
     "host-local/requested": {"ips": ["192.168.13.77"], "ipRanges": [[{"subnet": "fd00:13::/64"}]]},
     "static/requested": {"ips": ["192.168.21.9/24"]},
+    "whereabouts/requested": {"ips": ["192.168.42.77", "192.168.42.200/24"]},
     "tap/machine": {"mac": "02:00:00:00:00:09"},
     "bandwidth/requested": {"bandwidth": {**LIMITS, "ingressRate": 20_000_000}},
     "tuning/mac": {"mac": "02:00:00:00:00:0a"},
@@ -156,6 +157,19 @@ SHOWN: Expected = {
     "static/requested": lambda pod, node, result: (
         pod.addresses("eth0") == {"192.168.21.9/24"} and result["ips"][0]["gateway"] == "192.168.21.1"
     ),
+    "whereabouts/range": lambda pod, node, result: (
+        pod.addresses("eth0") == {"192.168.40.4/24"}
+        and any(route.startswith("10.20.0.0/16 via 192.168.40.1") for route in pod.routes())
+        and any(route.startswith("10.30.0.0/16 via 192.168.40.3") for route in pod.routes())
+    ),
+    "whereabouts/dual-stack": lambda pod, node, result: (
+        pod.addresses("eth0") == {"192.168.41.10/24", "fd00:192:168:41::100/64"}
+        and [ip["gateway"] for ip in result["ips"]] == ["192.168.41.1", "fd00:192:168:41::1"]
+        and result["dns"] == {"nameservers": ["192.168.41.53"]}
+    ),
+    "whereabouts/requested": lambda pod, node, result: (
+        pod.addresses("eth0") == {"192.168.42.77/25", "192.168.42.200/24"}
+    ),
     "chain/loopback": lambda pod, node, result: pod.is_up("lo") and pod.addresses("eth0") == {"10.244.3.2/24"},
     "chain/program": lambda pod, node, result: (
         pod.link("eth0")["mtu"] == 1400 and pod.setting("ipv4/conf/eth0/arp_filter") == "1"
@@ -280,11 +294,13 @@ def test_an_example_does_what_its_readme_says(node: Terminal, pod: str, inside: 
     before = inside.links()
     node.cnitool("status", network, **environment).succeeded()
     result = node.cnitool("add", network, pod, **environment).succeeded().document
+    assert node.attached() or not name.startswith("whereabouts/")
     assert SHOWN[name](inside, Shown(node.host.path), result)
     node.cnitool("check", network, pod, **environment).succeeded()
     node.cnitool("del", network, pod, **environment).succeeded()
     assert inside.links() == before
     assert node.reserved(network) == {}
+    assert node.attached() == []
 
 
 @pytest.mark.parametrize("path", sorted(CONF.glob("**/*.conf*")), ids=lambda path: str(path.relative_to(CONF)))
