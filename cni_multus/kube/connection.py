@@ -126,11 +126,16 @@ class Connection:
 def _reach(access: Access, deadline: Deadline) -> socket:
     from _socket import IPPROTO_TCP, SOCK_STREAM, TCP_NODELAY, socket
 
+    class Socket(socket):
+        """TLS refers to it weakly, which the C class does not allow."""
+
+        __slots__ = ("__weakref__",)
+
     addresses = _addresses(access, Deadline(min(CONNECT, deadline.left())))
     patience = Deadline(min(CONNECT, deadline.left()))
     failure: OSError = TimeoutError()
     for at, (family, where) in enumerate(addresses):
-        connection = socket(family, SOCK_STREAM)
+        connection = Socket(family, SOCK_STREAM)
         try:
             connection.settimeout(max(0.01, patience.left() / (len(addresses) - at)))
             connection.connect(where)
