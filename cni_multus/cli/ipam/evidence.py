@@ -105,7 +105,7 @@ class Evidence:
         if self._processes is None:
             self._processes = {}
             for pid in filter(str.isdigit, files.names("/proc")):
-                for name in _group_names(pid):
+                for name in _groups_of(pid):
                     self._processes.setdefault(name, int(pid))
         return self._processes
 
@@ -132,11 +132,14 @@ def _look_at(paths: list[str]) -> Verdict:
     return Verdict(GONE, f"its namespace {gone} is gone")
 
 
-def _group_names(pid: str) -> set[str]:
-    """The last words of a process's control groups: `cri-containerd-<id>.scope`, or `<id>` alone."""
+def group_names(text: str) -> set[str]:
+    """The last words of the control groups in /proc/<pid>/cgroup: `cri-containerd-<id>.scope` has `<id>`."""
+    names = {line.rpartition("/")[2].removesuffix(".scope") for line in text.splitlines()}
+    return {word for name in names for word in (name, name.rpartition("-")[2]) if word}
+
+
+def _groups_of(pid: str) -> set[str]:
     try:
-        text = (files.read(f"/proc/{pid}/cgroup") or b"").decode(errors="replace")
+        return group_names((files.read(f"/proc/{pid}/cgroup") or b"").decode(errors="replace"))
     except CniError:
-        return set()
-    names = {line.rpartition("/")[2] for line in text.splitlines()}
-    return {name.removesuffix(".scope").rpartition("-")[2] or name for name in names} | names
+        return set()  # it has ended meanwhile

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 UNKNOWN_OWNER = "unknown"
 
-HELD, PENDING, RELEASED = "held", "pending", "released"
+HELD, PENDING, RELEASED, LEAVING = "held", "pending", "released", "leaving"
 
 
 @dataclass(slots=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cni_multus.cli.ipam.held import PENDING, Held, Summary
+from cni_multus.cli.ipam.held import LEAVING, PENDING, Held, Summary
 from cni_multus.cni.addressing import Cidr
 from cni_multus.cni.errors import CniError
 from cni_multus.state.leases.layout import domain_name
 from cni_multus.state.leases.lease import HELD
+from cni_multus.state.leases.links import UNKNOWN
 from cni_multus.state.leases.listing import Listing
 from cni_multus.state.leases.store import Store
 from ipam.whereabouts.pool import Pool
@@ -59,7 +60,9 @@ class NodeStore:
     def release(self, held: Held) -> bool:
         from cni_multus.state.leases.byhand import release, release_address
 
-        key = held.record.rpartition("/")[2]
+        key = self.store.holder_of(held.pool, held.ip)
+        if key is None:
+            return False
         if held.wrong:
             return release_address(self.store, held.pool, held.ip, key)
         seen = self.store.lease(key)
@@ -71,9 +74,11 @@ class NodeStore:
         return sorted(domain.name for domain in self.listing.domains()) if self.store.exists() else []
 
     def _held(self, domain: str, ip: Ip, key: str) -> Held:
-        held = Held(ip, ENGINE, domain, f"{self._data_dir}/lease/{key[:2]}/{key}")
+        held = Held(ip, ENGINE, domain, self.store.layout.lease(key))
+        if key == UNKNOWN:
+            held.record = self.store.layout.address((domain, ip))
         try:
-            record = self.store.lease(key)
+            record = None if key == UNKNOWN else self.store.lease(key)
         except CniError as error:
             held.wrong = error.message
             return held
@@ -81,7 +86,11 @@ class NodeStore:
             held.wrong = "there is no lease behind the address"
             return held
         held.fill(record.lease)
-        if record.lease.state == HELD and not self.listing.is_held(record):
+        if (domain, ip) in record.leaving:
+            held.state = LEAVING
+        elif (domain, ip) not in record.slots:
+            held.wrong = "its lease does not have it"
+        elif record.lease.state == HELD and not self.listing.is_held(record):
             held.state = PENDING
         return held
 

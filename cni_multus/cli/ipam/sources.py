@@ -13,6 +13,7 @@ from cni_multus.cli.ipam.portable import Portable, is_lines, parse_lines
 from cni_multus.cni.addressing import Cidr
 from cni_multus.cni.errors import DecodingFailure, InvalidNetworkConfig
 from cni_multus.cni.request import Attachment
+from cni_multus.state.leases.layout import DEFAULT
 from cni_multus.state.leases.lease import RELEASED, Holder, Lease
 
 if TYPE_CHECKING:
@@ -60,13 +61,9 @@ class Sources:
             if record.lease.state == RELEASED:
                 released += 1
                 continue
-            domain = domains.get(record.domains[0]) if record.domains else None
-            yield Portable(
-                record.lease,
-                domain.network_name if domain else "",
-                domain is None or not domain.pool,
-                f"lease {record.key}",
-            )
+            name = record.domains[0] if record.domains else DEFAULT
+            told = domains[name].network_name if name in domains else ""
+            yield Portable(record.lease, network_name_of(name, told), is_exclusive(name), f"lease {record.key}")
         if released:
             self._complain(f"{released} leases that wait for the end of their cool-down are left out")
 
@@ -122,6 +119,23 @@ class Sources:
         raise InvalidNetworkConfig(
             f"{ip} of network {network}: no range is known that it is of; --range names one (10.1.0.0/16)"
         )
+
+
+def network_name_of(domain: str, told: str) -> str:
+    """The network_name of a domain: its name has it where that is readable, else the file that says so (`told`)."""
+    readable = domain.partition("+")[0]
+    if readable == DEFAULT:
+        return ""
+    if not readable.startswith("_"):
+        return readable
+    if not told:
+        raise DecodingFailure(f"the network_name of the domain {domain} is not known: its file in domain/ is lost")
+    return told
+
+
+def is_exclusive(domain: str) -> bool:
+    """Whether a domain is of a network with overlap protection: no pool is in its name."""
+    return "+" not in domain
 
 
 def _range(text: str) -> Cidr:

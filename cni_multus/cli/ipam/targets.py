@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.ipam.api import connect
 from cni_multus.cli.ipam.options import FILE, HOST_LOCAL_ENGINE, KUBERNETES
+from cni_multus.cni.document import print_compact
 from cni_multus.cni.errors import InvalidNetworkConfig, TryAgainLater
 from cni_multus.kube.errors import AlreadyExists, Unprocessable
+from cni_multus.state import files
 from cni_multus.state.leases.layout import domain_name
 from cni_multus.state.leases.store import Store
 from cni_multus.state.owners import Owner, read_owner
@@ -89,7 +91,16 @@ class Node:
             adopt(self._store, portable.lease.holder, _slots(portable), portable.lease.since)
         except TryAgainLater as error:
             raise Taken(error.message) from error
+        for domain, address in _slots(portable):
+            self._describe(domain, portable.network_name, "" if portable.exclusive else str(address.network))
         return True
+
+    def _describe(self, domain: str, network_name: str, pool: str) -> None:
+        """Say once what a domain is, for people."""
+        path = self._store.layout.domain(domain)
+        if files.read(path) is None:
+            files.make_directory(f"{self._store.layout.root}/domain")
+            files.write_atomically(path, print_compact({"network_name": network_name, "pool": pool}) + b"\n")
 
 
 class HostLocal:
