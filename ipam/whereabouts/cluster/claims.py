@@ -149,6 +149,8 @@ def read_claim(client: Client, ref: str) -> Claim | None:
 
 def _path(ref: str) -> str:
     namespace, _, name = ref.partition("/")
+    if not (namespace and name):
+        raise InvalidNetworkConfig(f"{WHERE}: {ref!r} is not the name of an IPAMClaim in a pod's namespace")
     return IPAM_CLAIMS.path(namespace, name)
 
 
