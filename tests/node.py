@@ -121,6 +121,7 @@ class Node:
         self.cni_dir = root / "multus"
         self.bin_dir = root / "bin"
         self.addresses = root / "addresses"
+        self.leases = root / "leases"
         self.runtime_path = root / "runtime"
         for directory in (self.bin_dir, self.runtime_path):
             directory.mkdir()
@@ -221,8 +222,9 @@ class Node:
         }
 
     def attached(self) -> list[str]:
-        """The containers, each with its interface, for which whereabouts has addresses in this node's files."""
-        return sorted(path.name for path in self.addresses.glob("attachment/*/*/*"))
+        """The attachments for which whereabouts has addresses, in this node's files or on its journal."""
+        found = [*self.leases.glob("attachment/*/*/*"), *self.leases.glob("journal/attachment/*/*")]
+        return sorted(path.name for path in found)
 
     def records(self) -> list[str]:
         """The names of the journal's records."""

@@ -6,166 +6,117 @@ Annotations are not read yet: a pod's networks stand in 00-multus.conf as delega
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
-import yaml
 
-from cni_multus.linux.links import add_veth, change_link
-from tests.node import Node, Pod
+from cni_multus.linux.links import add_bridge, add_veth, change_link
+from cni_multus.linux.netns import Namespace
+from tests.cases.scene import CASES, Scene, asked_by, expect
+from tests.node import Node
 from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from cni_multus.linux.netns import Namespace
+    from tests.cases.scene import Case
+    from tests.cluster.cluster import Cluster
     from tests.conftest import MakeNamespace
 
-Case = dict[str, Any]
-
-CASES: dict[str, Case] = {path.stem: yaml.safe_load(path.read_text()) for path in Path(__file__).parent.glob("*.yaml")}
-WAITING = {name for name, case in CASES.items() if "whereabouts" in json.dumps(case["networks"])}
-"""Those whose IPAM is not built in yet."""
+OVER_NODES = {name for name, case in CASES.items() if case.get("nodes", 1) > 1}
 
 RUN = [
     pytest.param(name, marks=[pytest.mark.vm] if "ipvlan" in json.dumps(case["networks"]) else [], id=name)
     for name, case in sorted(CASES.items())
-    if name not in WAITING
+    if name not in OVER_NODES
 ]
 
 
-class Cluster:
-    """One node with a case's uplinks, and its pods, attached as the case says."""
-
-    def __init__(self, case: Case, node: Node, netns: MakeNamespace) -> None:
-        self.case = case
-        self.node = node
-        self.netns = netns
-        for at, name in enumerate(case["uplinks"]):
-            uplink = add_veth(node.host, name, peer=f"switch{at}", peer_namespace=node.host)
-            change_link(node.host, uplink.parent, up=True)
-
-    def attach(self, name: str, asked: str) -> tuple[Pod, Any]:
-        """A pod with the networks that its annotation names, and the answer to its ADD."""
-        pod = Pod(self.netns(name), name)
-        return pod, self.node.call("ADD", self._config(asked), pod)
-
-    def delete(self, pod: Pod, asked: str) -> None:
-        self.node.call("DEL", self._config(asked), pod).succeeded()
-
-    def check(self, pod: Pod, asked: str) -> None:
-        self.node.call("CHECK", self._config(asked), pod).succeeded()
-
-    def remains(self, pods: list[Pod]) -> dict[str, object]:
-        """What is left of the pods, here and on the node, apart from the uplinks."""
-        found = self.node.remains(*pods)
-        uplinks = {end for at, name in enumerate(self.case["uplinks"]) for end in (name, f"switch{at}")}
-        left = {name: kind for name, kind in self.node.links().items() if name not in uplinks and kind != "bridge"}
-        return {**{what: some for what, some in found.items() if what != "node"}, **left}
-
-    def _config(self, asked: str) -> dict[str, Any]:
-        named = {network["name"]: json.loads(network["config"]) for network in self.case["networks"]}
-        wanted = [{"name": name, **named[name]} for name in asked.split(",")]
-        for network in wanted:
-            for plugin in network.get("plugins", [network]):
-                if plugin["ipam"]["type"] in ("host-local", "static"):
-                    plugin["ipam"]["dataDir"] = str(self.node.addresses)
-        return self.node.config(self._primary(), *wanted)
-
-    def _primary(self) -> dict[str, Any]:
-        primary = self.case.get("primary", {"type": "bridge", "subnet": "10.244.0.0/24"})
-        if primary["type"] == "bridge":
-            return self.node.bridge(subnet=primary["subnet"])
-        program = self.node.program(primary["name"], ADD={"stdout": json.dumps(FOREIGN)})
-        return {**program, "name": primary["name"]}
-
-
-FOREIGN = {
-    "cniVersion": "1.0.0",
-    "interfaces": [{"name": "eth0", "mac": "02:00:00:00:00:01", "sandbox": "/var/run/netns/pod"}],
-    "ips": [{"address": "10.0.0.9/32", "gateway": "10.0.0.1", "interface": 0}],
-}
-"""What a primary that is not ours answers; it makes nothing."""
-
-
 @pytest.fixture
-def cluster(host: Namespace, netns: MakeNamespace, tmp_path: Path) -> Callable[[str], Cluster]:
-    return lambda name: Cluster(CASES[name], Node(host, tmp_path), netns)
+def scene(host: Namespace, netns: MakeNamespace, tmp_path: Path) -> Callable[[str], Scene]:
+    return lambda name: Scene(CASES[name], Node(host, tmp_path), netns)
 
 
-def test_every_case_is_run_or_waits_for_its_ipam() -> None:
-    assert {parameter.values[0] for parameter in RUN} | WAITING == set(CASES)
-    assert {"ipvlan-l2-whereabouts", "ipvlan-sbr", "macvlan-whereabouts-conflist"} == WAITING
+def test_every_case_is_run() -> None:
+    assert {parameter.values[0] for parameter in RUN} | OVER_NODES == set(CASES)
+    assert {"macvlan-whereabouts-conflist"} == OVER_NODES
 
 
 @pytest.mark.parametrize("name", RUN)
-def test_operators_see_what_they_are_promised(cluster: Callable[[str], Cluster], name: str) -> None:
-    here = cluster(name)
+def test_operators_see_what_they_are_promised(scene: Callable[[str], Scene], name: str) -> None:
+    here = scene(name)
     pods = []
     for told in here.case["pods"]:
-        asked = told["annotations"]["k8s.v1.cni.cncf.io/networks"]
-        pod, answer = here.attach(told["name"], asked)
+        if told["expect"].get("refused"):
+            continue  # whether a pod may name a network of another namespace, nothing decides yet
+        pod, answer = here.attach(told["name"], asked_by(told))
         answer.succeeded()
-        pods.append((pod, asked))
+        pods.append((pod, asked_by(told)))
         expect(here, pod, told["expect"])
-        here.check(pod, asked)
+        here.check(pod, asked_by(told))
     for pod, asked in pods:
         here.delete(pod, asked)
     assert here.remains([pod for pod, _ in pods]) == {}
 
 
 @pytest.mark.vm
-def test_a_range_that_is_used_up_is_told_by_its_name(cluster: Callable[[str], Cluster]) -> None:
-    here = cluster("ipvlan-l3-host-local")
+def test_a_range_that_is_used_up_is_told_by_its_name(scene: Callable[[str], Scene]) -> None:
+    here = scene("ipvlan-l3-host-local")
     for number in range(5):
         here.attach(f"pod{number}", "ipvlan-conf-1")[1].succeeded()
     _, answer = here.attach("sixth", "ipvlan-conf-1")
     assert "192.168.1.13-192.168.1.17" in answer.failed(11)
 
 
-def expect(here: Cluster, pod: Pod, promised: Case) -> None:
-    """Hold a pod against what its case says that must be there."""
-    inside = Shown(pod.netns)
-    entries = [entry for attachment in here.node.record(pod).attachments for entry in attachment.status]
-    if "interfaces" in promised:
-        assert inside.links() | {"lo"} == set(promised["interfaces"])
-    for wanted in promised.get("status", []):
-        expect_entry(here, inside, entries, wanted)
-    for family, device in promised.get("default_route_device", {}).items():
-        assert {"ipv4": "198.51.100.1", "ipv6": "2001:db8::1"}.keys() >= {family}
-        assert inside.ip("route get 198.51.100.1")[0]["dev"] == device
-    for table, routes in promised.get("routes", {}).items():
-        devices = {route.split(" dev ")[1].split()[0] for route in routes}
-        shown = [route for route in inside.ip(f"route show table {table}") if route["dev"] in devices]
-        assert sorted(map(spelled, shown)) == sorted(routes)
-    for interface, addresses in promised.get("reach", {}).items():
-        for address in addresses:
-            inside.run(f"ping -c 1 -W 5 -I {interface} {address}")
+@pytest.mark.parametrize("name", sorted(OVER_NODES))
+def test_pods_of_several_nodes_have_addresses_of_one_cluster(
+    cluster: Cluster, netns: MakeNamespace, tmp_path: Path, name: str
+) -> None:
+    """Nodes are on one segment; what makes them one cluster is the flat file alone, as its installer writes it."""
+    case = CASES[name]
+    with ExitStack() as opened:
+        segment = opened.enter_context(Namespace.open(netns("segment")))
+        hosts = [opened.enter_context(Namespace.open(netns(f"node{number}"))) for number in range(case["nodes"])]
+        join(hosts, segment, case["uplinks"][0])
+        nodes = [installed(case, host, cluster, netns, tmp_path / f"of-{at}") for at, host in enumerate(hosts)]
+        pods = []
+        for told in case["pods"]:
+            here = nodes[told["node"]]
+            pod, answer = here.attach(told["name"], asked_by(told))
+            answer.succeeded()
+            pods.append((here, pod, asked_by(told)))
+            expect(here, pod, told["expect"])
+        given = [entry["ips"][0] for told in case["pods"] for entry in told["expect"]["status"]]
+        for (here, pod, asked), own in zip(pods, given, strict=True):
+            here.check(pod, asked)
+            for address in set(given) - {own}:
+                Shown(pod.netns).run(f"ping -c 1 -W 5 -I net1 {address}")
+        [pool] = cluster.objects("ippools").values()
+        assert sorted(pool["spec"]["allocations"]) == ["10", "11", "12"]
+        for here, pod, asked in pods:
+            here.delete(pod, asked)
+        for here, pod, _ in pods:
+            assert here.remains([pod]) == {}
+        [pool] = cluster.objects("ippools").values()
+        assert pool["spec"]["allocations"] == cluster.objects("overlappingrangeipreservations") == {}
 
 
-def expect_entry(here: Cluster, inside: Shown, entries: list[Case], wanted: Case) -> None:
-    """One entry of network-status."""
-    [entry] = [entry for entry in entries if entry["interface"] == wanted["interface"]]
-    for key, value in wanted.items():
-        if key == "name":
-            # Without annotations nothing tells the namespace of a definition; the case's primary has no name at all.
-            assert not value or entry["name"] == value.rpartition("/")[2]
-        elif key == "mac" and value == "same-as-uplink":
-            assert entry["mac"] == Shown(here.node.host.path).link(here.case["uplinks"][0])["address"]
-        elif key == "mac":
-            assert entry["mac"] == (
-                inside.link(entry["interface"])["address"] if inside.links() >= {"eth0"} else "02:00:00:00:00:01"
-            )
-        elif value == ["any"]:
-            assert entry[key]
-        else:
-            assert entry[key] == value
+def join(hosts: list[Namespace], segment: Namespace, name: str) -> None:
+    """Give each host an uplink of this name; the other ends are in one bridge."""
+    switch = add_bridge(segment, "switch").index
+    for number, host in enumerate(hosts):
+        uplink = add_veth(host, name, peer=f"port{number}", peer_namespace=segment)
+        change_link(segment, uplink.parent, master=switch, up=True)
 
 
-def spelled(route: Case) -> str:
-    """A route as the cases write it."""
-    words = [route["dst"]]
-    for word, key in (("via", "gateway"), ("dev", "dev"), ("src", "prefsrc")):
-        words += [word, route[key]] if key in route else []
-    return " ".join(words)
+def installed(case: Case, host: Namespace, cluster: Cluster, netns: MakeNamespace, directory: Path) -> Scene:
+    """A node of the cluster, with what its installer leaves there."""
+    installed = directory / "whereabouts.d"
+    installed.mkdir(parents=True)
+    kubeconfig = cluster.reachable_from(host.path)
+    document = {"datastore": "kubernetes", "kubernetes": {"kubeconfig": str(kubeconfig)}}
+    (installed / "whereabouts.conf").write_text(json.dumps(document))
+    (installed / "nodename").write_text(f"{directory.name}\n")
+    return Scene(case, Node(host, directory), netns, joined=True, configuration_path=str(installed))

@@ -261,7 +261,8 @@ def installed(node: Terminal, name: str) -> str:
     config = json.loads(EXAMPLES[name].read_text())
     for plugin in config["plugins"]:
         if "ipam" in plugin:
-            plugin["ipam"]["dataDir"] = str(node.addresses)
+            of_whereabouts = plugin["ipam"]["type"] == "whereabouts"
+            plugin["ipam"]["dataDir"] = str(node.leases if of_whereabouts else node.addresses)
     node.write(EXAMPLES[name].name, config)
     folder = EXAMPLES[name].parent / config["name"]
     if folder.is_dir():
