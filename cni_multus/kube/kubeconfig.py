@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 LOOKS = 4
-"""How often a file that cannot be used is looked at, `PAUSE` seconds apart, before that is an error."""
+"""How often a file that cannot be used is looked at before that is an error."""
 PAUSE = 0.12
+"""Seconds between two looks."""
 
 _REFUSED_USER = {
     "exec": "programs that fetch credentials are not run for a pod's request; give it a token, a tokenFile or a client "
@@ -36,25 +37,26 @@ _REFUSED_USER = {
 _YES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def load_kubeconfig(path: str) -> Access:
+def load_kubeconfig(path: str, pause: float = PAUSE) -> Access:
     """The server, and the credentials for it, of the file's current context."""
     if not path.startswith("/"):
         raise InvalidNetworkConfig(f"the kubeconfig {path[:200]!r} is not named by an absolute path")
     before: bytes | None = None
-    for look in range(LOOKS):
+    failure: CniError = TryAgainLater(f"the kubeconfig {path} changes all the time")
+    for _ in range(LOOKS):
         data = read(path)
-        is_last = look == LOOKS - 1
-        try:
-            return _access(path, _document(path, data))
-        except (DecodingFailure, TryAgainLater) as error:
-            if is_last:
-                raise TryAgainLater(f"{error.message}; it may be about to be written") from error
-        except CniError:
-            if data == before:
-                raise
+        if data != before:
+            try:
+                return _access(path, _document(path, data))
+            except (DecodingFailure, TryAgainLater) as error:
+                failure = TryAgainLater(f"{error.message}; it may be about to be written")
+            except CniError as error:
+                failure = error
+        elif not isinstance(failure, TryAgainLater):
+            break
         before = data
-        time.sleep(PAUSE)
-    raise TryAgainLater(f"the kubeconfig {path} changes all the time")
+        time.sleep(pause)
+    raise failure
 
 
 def _document(path: str, data: bytes) -> object:

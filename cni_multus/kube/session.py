@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 ATTEMPT = 15.0
 """Seconds for one answer: a server that takes two is slow, one that takes these has lost the request."""
+LEAST = 0.1
+"""Seconds that must be left for another attempt."""
 GONE = 1.5
 """Seconds that a server which refuses connections is tried for: its balancer may know another one by then."""
 
@@ -55,14 +57,13 @@ class Session:
                 continue
             except Unavailable as error:
                 doubtful = error.ambiguous = doubtful or error.ambiguous
+                is_gone = isinstance(error, Unreachable)
                 wait = error.retry_after + backoff(repeats)
-                patience = (
-                    min(gone.left(), self._deadline.left()) if isinstance(error, Unreachable) else self._deadline.left()
-                )
-                if wait >= patience or (doubtful and not call.repeatable):
+                is_over = wait >= self._deadline.left() - LEAST or (is_gone and wait >= gone.left())
+                if is_over or (doubtful and not call.repeatable):
                     error.details = f"tried {repeats + 1} times in {time.monotonic() - began:.1f} s"
                     raise
-                if not isinstance(error, Unreachable):
+                if not is_gone:
                     gone = Deadline(wait + GONE)
             time.sleep(wait)
             repeats += 1
@@ -78,10 +79,12 @@ class Session:
         deadline = Deadline(min(self._attempt, self._deadline.left()))
         if self._bearer is None:
             self._bearer = self.access.bearer()
+        sent = self.calls
         try:
             answer = self._exchange(call, deadline)
         except TimeoutError as error:
-            raise TimedOut(f"{attempt}: no answer within {deadline.seconds:.1f} s", ambiguous=call.changes) from error
+            in_doubt = call.changes and self.calls > sent
+            raise TimedOut(f"{attempt}: no answer within {deadline.seconds:.1f} s", ambiguous=in_doubt) from error
         except Unreachable as error:
             raise Unreachable(f"{attempt}: {error.message}") from error
         except Malformed as error:
