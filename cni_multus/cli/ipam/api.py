@@ -30,7 +30,10 @@ class Api:
 
 
 def connect(arguments: argparse.Namespace) -> Api | None:
-    """The API server that the command line means, None where it means none; nothing is asked yet."""
+    """The API server that the command line means, None where it means none; nothing is asked yet.
+
+    `arguments.closing`, an ExitStack, ends the connection.
+    """
     path = kubeconfig_of(arguments)
     if not path:
         return None
@@ -40,7 +43,9 @@ def connect(arguments: argparse.Namespace) -> Api | None:
 
     access = load_kubeconfig(path)
     namespace = arguments.namespace or access.namespace or DEFAULT_NAMESPACE
-    return Api(Client(access, Deadline(PATIENCE)), namespace, path)
+    client = Client(access, Deadline(PATIENCE))
+    arguments.closing.callback(client.close)
+    return Api(client, namespace, path)
 
 
 def kubeconfig_of(arguments: argparse.Namespace) -> str:

@@ -75,7 +75,7 @@ class Cluster:
         yield from found
         snapshot = self.readable()
         for reservation in snapshot.reserved.get(ip, []) if snapshot else ():
-            if not any(reservation.podref == held.pod and reservation.ifname in ("", held.ifname) for held in found):
+            if not any(belongs(reservation, held) for held in found):
                 yield from_reservation(reservation, ip)
 
     def release(self, held: Held) -> bool:
@@ -99,7 +99,7 @@ class Cluster:
         found: dict[str, list[tuple[str, Held]]] = {}
         for record in self.journal.records():
             for take in record.takes:
-                held = Held(take.address.ip, ENGINE, take.pool, self.journal.path(record.holder.key))
+                held = Held(take.address.ip, ENGINE, take.pool, self.journal.path(record.holder.key), here=True)
                 held.fill(record.lease)
                 held.prefix = take.address.prefix
                 found.setdefault(take.pool, []).append((str(take.base), held))
@@ -118,19 +118,27 @@ def from_entry(pool: str, ip: Ip, entry: Entry) -> Held:
 
 def from_reservation(reservation: Reservation, ip: Ip) -> Held:
     """What a reservation says that no pool's entry belongs to."""
-    held = Held(ip, ENGINE, "", f"overlappingrangeipreservations/{reservation.name}", pod=reservation.podref)
+    held = Held(ip, ENGINE, "", f"overlappingrangeipreservations/{reservation.name}")
+    held.pod = "" if is_podless(reservation.podref) else reservation.podref
     held.ifname, held.container_id = reservation.ifname, reservation.container
     held.uid, held.node, held.network = reservation.pod_uid, reservation.node, reservation.network
     held.wrong = "a reservation that is not of a pool's entry"
     return held
 
 
+def belongs(reservation: Reservation, held: Held) -> bool:
+    """Whether a reservation is of the one whom a pool's entry names; peers leave out interface and container."""
+    if reservation.ifname not in ("", held.ifname):
+        return False
+    if is_podless(reservation.podref):
+        return not held.pod and reservation.container in ("", held.container_id)
+    return reservation.podref == held.pod
+
+
 def add_reservation(held: Held, reservations: list[Reservation]) -> None:
     """What the reservation of the same owner adds to a pool's entry."""
     for one in reservations:
-        if is_podless(one.podref) != (not held.pod) or (held.pod and one.podref != held.pod):
-            continue
-        if one.ifname not in ("", held.ifname):
+        if not belongs(one, held):
             continue
         held.uid, held.node, held.network = one.pod_uid, one.node, one.network
         if one.holder is not None and one.holder.holder.attachment.container_id == held.container_id:
@@ -146,4 +154,4 @@ def add_journal(held: Held, journalled: Held | None) -> None:
     record = held.record
     for name in ("network", "pod", "uid", "claim", "node", "boot", "netns", "prefix", "since", "state", "until"):
         setattr(held, name, getattr(journalled, name) or getattr(held, name))
-    held.record = f"{record}, {journalled.record}"
+    held.record, held.here = f"{record}, {journalled.record}", True

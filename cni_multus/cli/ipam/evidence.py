@@ -55,7 +55,7 @@ class Evidence:
         return told
 
     def _elsewhere(self, held: Held) -> Verdict | None:
-        if held.node and held.node != self._node:
+        if not held.here and held.node and held.node != self._node:
             return Verdict(UNKNOWN, f"it is on node {held.node}, and this is {self._node}")
         return None
 
@@ -70,7 +70,7 @@ class Evidence:
             return Verdict(GONE, "the node has been booted since")
         if held.netns:
             return _look_at([held.netns])
-        if held.engine == "kubernetes" and not held.node:
+        if not held.here and not held.node:
             return Verdict(UNKNOWN, "the record names no node")
         return self._by_container(held.container_id)
 

@@ -146,6 +146,6 @@ def _work_off(place: Cluster, key: str) -> bool:
 def _held(place: Cluster, record: Record) -> Held:
     """The record as something to be judged."""
     address = record.takes[0].address.ip if record.takes else Ip(4, 0)
-    held = Held(address, ENGINE, "", place.journal.path(record.holder.key))
+    held = Held(address, ENGINE, "", place.journal.path(record.holder.key), here=True)
     held.fill(record.lease)
     return held

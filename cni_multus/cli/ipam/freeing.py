@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cni_multus.cli.ipam.cluster import belongs
 from cni_multus.cni.errors import CniError, TryAgainLater
 from cni_multus.cni.request import Attachment
 from cni_multus.kube.errors import Conflict
@@ -35,7 +36,7 @@ def free(data_dir: str, journal: Journal, snapshot: Snapshot | None, held: Held)
     if not drop(snapshot.api.client, snapshot.api.namespace, view.name, held.ip.number - view.base.first, entry):
         return False
     for reservation in snapshot.reserved.get(held.ip, []):
-        if (reservation.podref, reservation.ifname or entry.ifname) == (entry.podref, entry.ifname):
+        if belongs(reservation, held):
             _delete(snapshot, reservation)
     return True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cni_multus.cli.command import FAILED, USAGE, Command, UsageError, describe
@@ -47,7 +48,8 @@ class Ipam(Command):
         who = f"multus ipam {arguments.ipam}"
         speak_as(who)
         try:
-            return load(target).run(arguments)
+            with ExitStack() as arguments.closing:
+                return load(target).run(arguments)
         except UsageError as error:
             return _fail(who, str(error), USAGE)
         except OSError as error:

@@ -40,6 +40,8 @@ class Held:
     since: float = 0.0
     state: str = HELD
     until: float = 0.0
+    here: bool = False
+    """Whether this node's own files say so: its container is, or was, on this node."""
     wrong: str = ""
     """Why the record cannot be believed."""
 

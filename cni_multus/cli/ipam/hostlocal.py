@@ -83,7 +83,8 @@ class Directory:
         owner = read_owner(path)
         if owner is None:
             return
-        held = Held(ip, self.engine, network, path, network, owner.container_id, owner.ifname, netns=owner.netns)
+        held = Held(ip, self.engine, network, path, network, owner.container_id, owner.ifname, here=True)
+        held.netns = owner.netns
         if owner is GARBAGE:
             held.wrong = "the file names nobody: a killed writer, or a power cut, left it"
         elif owner is NOT_A_RESERVATION:

@@ -74,7 +74,7 @@ class NodeStore:
         return sorted(domain.name for domain in self.listing.domains()) if self.store.exists() else []
 
     def _held(self, domain: str, ip: Ip, key: str) -> Held:
-        held = Held(ip, ENGINE, domain, self.store.layout.lease(key))
+        held = Held(ip, ENGINE, domain, self.store.layout.lease(key), here=True)
         if key == UNKNOWN:
             held.record = self.store.layout.address((domain, ip))
         try:
