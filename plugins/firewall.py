@@ -12,10 +12,12 @@ from cni_multus.linux.netns import Namespace
 from cni_multus.plugin.chained import ChainedPlugin
 from cni_multus.state.backups import Backups
 from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
-from cni_multus.undo import Undo
+from cni_multus.undo import Undo, do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni_multus.cni.request import Attachment, Request
     from cni_multus.cni.result import Result
 
@@ -95,15 +97,12 @@ class Firewall(ChainedPlugin):
             ips = [ip.address.ip for ip in previous.ips]
             if (before := backups.read(attachment)) is not None:
                 # A killed ADD's, or the same request once more.
-                _take_back(host, request, attachment, Record.parse(before), backups)
+                had = Record.parse(before)
+                undo.callback(_give, host, request, attachment, had, backups)
+                _take_back(host, request, attachment, had, backups)
             record = Record(backend.told, ips, config.policy, bridge, port)
-            backups.write(attachment, record.to_json())
             undo.callback(_take_back, host, request, attachment, record, backups)
-            backend.allow(host, attachment, ips)
-            if bridge:
-                rules.guard(host, bridge, _policies(backups, bridge))
-            if config.policy == "isolated":
-                rules.isolate(host, attachment, port)
+            _give(host, request, attachment, record, backups)
             undo.keep()
         return previous
 
@@ -154,19 +153,27 @@ class Firewall(ChainedPlugin):
 
         backups = Backups(data_dir_if_any(request.config, DATA_DIR))
         valid = request.valid_attachments()
-        failures: list[CniError] = []
         with Namespace.host() as host, _turn(host):
-            for attachment, document in backups.of_network(request.name):
-                if (attachment.container_id, attachment.ifname) in valid:
-                    continue
-                try:
-                    _take_back(host, request, attachment, Record.parse(document), backups)
-                except CniError as error:
-                    failures.append(error)
-            collect(host, request.name, valid)
-            _guard_again(host, backups)
-        if failures:
-            raise failures[0]
+
+            def take_back(attachment: Attachment, document: dict[str, object]) -> None:
+                _take_back(host, request, attachment, Record.parse(document), backups)
+
+            steps: tuple[Callable[[], None], ...] = (
+                lambda: backups.collect(request.name, valid, take_back),
+                lambda: collect(host, request.name, valid),
+                lambda: _guard_again(host, backups),
+            )
+            do_all(lambda step: step(), steps)
+
+
+def _give(host: Namespace, request: Request, attachment: Attachment, record: Record, backups: Backups) -> None:
+    """Put on record what an attachment is to have, and do it."""
+    backups.write(attachment, record.to_json())
+    Backend.of(record.told, request).allow(host, attachment, record.ips)
+    if record.bridge:
+        rules.guard(host, record.bridge, _policies(backups, record.bridge))
+    if record.policy == "isolated":
+        rules.isolate(host, attachment, record.port)
 
 
 def _take_back(host: Namespace, request: Request, attachment: Attachment, record: Record, backups: Backups) -> None:

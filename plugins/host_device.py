@@ -20,10 +20,11 @@ from cni_multus.linux.moves import Home, move, take_back
 from cni_multus.linux.netns import Namespace
 from cni_multus.plugin.interface import Attached, InterfacePlugin, find_ipam
 from cni_multus.state.datadir import parse_data_dir
+from cni_multus.undo import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.request import Request
+    from cni_multus.cni.request import Attachment, Request
     from cni_multus.cni.result import Result
     from cni_multus.devices.selection import Selector
     from cni_multus.undo import Undo
@@ -150,6 +151,7 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
                 failure = loans.end(host, request.attachment, request.netns)
             else:
                 end_foreign(request, host)
+                loans.forget(request.attachment)
         ipam = find_ipam(request)
         if ipam:
             ipam.delete(request)
@@ -157,20 +159,7 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
             raise failure
 
     def collect_garbage(self, request: Request) -> None:
-        loans, valid = Loans.of(request), request.valid_attachments()
-        failures: list[CniError] = []
-        with Namespace.host() as host:
-            for attachment, _ in loans.every():
-                if attachment.network != request.name or (attachment.container_id, attachment.ifname) in valid:
-                    continue
-                try:
-                    failure = loans.end(host, attachment, patience=0.0)
-                except CniError as error:
-                    failure = error
-                failures += [failure] if failure else []
-        super().collect_garbage(request)
-        if failures:
-            raise failures[0]
+        do_all(lambda collect: collect(request), (_collect_loans, super().collect_garbage))
 
     def _end_half_an_add(self, request: Request) -> None:
         """An ADD of this attachment that was killed may have moved the device: then it is still down."""
@@ -184,6 +173,19 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
                 failure = loans.end(host, request.attachment, request.netns)
                 if failure:
                     raise failure
+
+
+def _collect_loans(request: Request) -> None:
+    loans, valid = Loans.of(request), request.valid_attachments()
+    stale = [each for each, _ in loans.every() if (each.container_id, each.ifname) not in valid]
+
+    def end(attachment: Attachment) -> None:
+        failure = loans.end(host, attachment, patience=0.0)
+        if failure is not None:
+            raise failure
+
+    with Namespace.host() as host:
+        do_all(end, [each for each in stale if each.network == request.name])
 
 
 def _look_up(host: Namespace, loans: Loans, selector: Selector) -> Link:

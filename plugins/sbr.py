@@ -72,7 +72,7 @@ class Sbr(ChainedPlugin):
                     told = _addresses(request, request.previous) if request.previous else []
                     addresses = [ip.address.ip for ip in told]
                     take_back_unrecorded(container, request.ifname, addresses, _table(request.config))
-        _forget(backups, request)
+        backups.forget(request.attachment)
 
     def check(self, request: Request) -> None:
         from cni_multus.routing.sourcerouting import routing_differences, unrecorded_differences
@@ -152,13 +152,6 @@ def _remember(
     rules = {rule.key: rule for rule in (*planned.rules, *had.rules)}
     either = Routing(planned.index, list(rules.values()), [*planned.routes, *had.routes], planned.moved or had.moved)
     backups.write(key, either.to_json(container))
-
-
-def _forget(backups: Backups, request: Request) -> None:
-    """Remove the record, unless it is of another network's attachment under the same name."""
-    document = backups.read(request.attachment)
-    if document is None or document.get("network", request.name) == request.name:
-        backups.remove(request.attachment)
 
 
 def _take_back_at(attachment: Attachment, document: dict[str, object]) -> None:

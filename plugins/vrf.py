@@ -76,8 +76,7 @@ class Vrf(ChainedPlugin):
             with container, tables_turn(container):
                 known = Membership.parse(document, request.name, container)
                 take_out(container, request.ifname, known.vrf if known else _text(request.config, "vrfname"), known)
-        if document is None or document.get("network", request.name) == request.name:
-            backups.remove(request.attachment)
+        backups.forget(request.attachment)
 
     def check(self, request: Request) -> None:
         from cni_multus.routing.vrfmembership import membership_differences

@@ -114,8 +114,8 @@ class Loans:
         self._records.write(attachment, loan.to_json())
 
     def forget(self, attachment: Attachment) -> None:
-        """Remove an attachment's record; succeeds where there is none."""
-        self._records.remove(attachment)
+        """Remove an attachment's record, or what a killed ADD has begun of it; succeeds where there is none."""
+        self._records.forget(attachment)
 
     def forget_others(self, device: Link, mine: Attachment) -> None:
         """Remove what others have on record of a device that was on the node: nobody ended those loans."""

@@ -49,6 +49,12 @@ class Backups:
         files.remove(self._path(attachment))
         files.remove(self._temporary(attachment))
 
+    def forget(self, attachment: Attachment) -> None:
+        """The same, unless another network's is on record: the file's name has no network in it."""
+        document = self.read(attachment)
+        if document is None or document.get("network", attachment.network) == attachment.network:
+            self.remove(attachment)
+
     def of_network(self, network: str) -> list[tuple[Attachment, dict[str, object]]]:
         """Every attachment of a network, with what was written for it."""
         return [each for each in self.every() if each[0].network == network]

@@ -87,6 +87,19 @@ def test_adding_twice_is_adding_once(firewalled: Firewalled, pod: Pod) -> None:
     assert firewalled.node.shown.run("nft list ruleset") == before
 
 
+def test_a_second_add_that_fails_leaves_what_the_first_one_did(firewalled: Firewalled, pod: Pod) -> None:
+    given = firewalled.attach(pod, "10.1.2.3/24", ingressPolicy="isolated")
+
+    def shown() -> tuple[str, list[bytes]]:
+        records = [record.read_bytes() for record in firewalled.records.iterdir()]
+        return firewalled.node.shown.run("nft list ruleset"), records
+
+    before = shown()
+    firewalled.node.ask("ADD", firewalled.config(backend="firewalld"), pod, given).failed(5)
+    assert shown() == before
+    firewalled.node.check(firewalled.config(ingressPolicy="isolated"), pod, given)
+
+
 def test_an_address_that_was_given_again_stays_with_its_new_owner(firewalled: Firewalled, make_pod: MakePod) -> None:
     old, new = make_pod("old"), make_pod("new")
     firewalled.attach(old, "10.1.2.3/24")

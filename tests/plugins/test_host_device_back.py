@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cni_multus.state.files import TEMPORARY
 from tests.conftest import LIBC, MNT_DETACH, checked, make_namespace
 from tests.plugins.configs import pools
 from tests.plugins.lent import MAC, OTHER_MAC, add_device, host_device, on_record
@@ -240,6 +241,18 @@ def test_another_networks_device_is_not_this_ones(
     inside.run("ip link set eth0 alias ''")
     node.delete({**config, "name": "green"}, pod)
     node.check(config, pod, result)
+
+
+def test_what_a_killed_add_had_begun_to_record_goes(node: Runtime, pod: Pod, device: dict[str, Any]) -> None:
+    config = host_device(node)
+    begun = node.root / "host-device" / f"{TEMPORARY}{pod.container_id}_eth0"
+    others = begun.with_name(f"{TEMPORARY}other_eth0")
+    begun.parent.mkdir()
+    for path in (begun, others):
+        path.write_text('{"netns": "/run')
+    node.delete(config, pod)
+    assert (begun.exists(), others.exists()) == (False, True)
+    assert node.shown.everything() == device
 
 
 # What the Go program moved: no record, but an alias.
