@@ -38,15 +38,25 @@ def kept(name: str, make: Callable[[Path], str], recipe: str = "") -> Path:
     base.mkdir(parents=True, exist_ok=True)
     with (base / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = base / f"stamp{recipe}"  # names the directory; written last
-        if not stamp.exists():
-            with tempfile.TemporaryDirectory(dir=base) as directory:
-                work = Path(directory)
-                made = make(work)
-                shutil.rmtree(base / made, ignore_errors=True)
-                (work / "unpacked").rename(base / made)
-            stamp.write_text(made)
-        return base / stamp.read_text()
+        if found := already_kept(name, recipe):
+            return found
+        with tempfile.TemporaryDirectory(dir=base) as directory:
+            work = Path(directory)
+            made = make(work)
+            shutil.rmtree(base / made, ignore_errors=True)
+            (work / "unpacked").rename(base / made)
+            (work / "stamp").write_text(made)
+            (work / "stamp").rename(base / f"stamp{recipe}")
+        return base / made
+
+
+def already_kept(name: str, recipe: str = "") -> Path | None:
+    """What has been made, if it has; waits for nobody who makes it now."""
+    stamp = cache() / name / f"stamp{recipe}"  # names the directory; written last
+    try:
+        return stamp.parent / stamp.read_text()
+    except FileNotFoundError:
+        return None
 
 
 class Apt:

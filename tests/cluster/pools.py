@@ -13,12 +13,18 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WRITERS = 32
 RESERVATIONS = "overlappingrangeipreservations"
 
 
 def allocation(number: int) -> Document:
     """An entry as long as they are: the ID of a containerd sandbox, a pod of a Deployment."""
     return {"id": f"{number:064x}", "podref": f"default/deployment-6b7f6c7d4-{number:05x}", "ifname": "net1"}
+
+
+def entries(number: int) -> Document:
+    """What so many pods have, each the offset of its own number."""
+    return {str(offset): allocation(offset) for offset in range(1, number + 1)}
 
 
 def path(offset: int, *members: str) -> str:
@@ -57,9 +63,6 @@ class Pool:
         """Who has which offset."""
         allocations = self.object()["spec"]["allocations"]
         return {int(offset): int(entry["id"], 16) for offset, entry in allocations.items()}
-
-    def entries(self, number: int) -> Document:
-        return {str(offset): allocation(offset) for offset in range(1, number + 1)}
 
 
 def reservation(name: str, **metadata: object) -> Document:

@@ -112,7 +112,7 @@ class Road:
                 self._travellers.discard(traveller)
 
     def _pass_requests(self, traveller: Traveller) -> None:
-        client = traveller.take(self._inside.wrap_socket(traveller.accepted, server_side=True))
+        client = traveller.secure(traveller.accepted, self._inside, server_side=True)
         server: socket.socket | None = None
         requests = traveller.reading(client)
         answers: IO[bytes] | None = None
@@ -129,7 +129,7 @@ class Road:
                 client.sendall(answered(*disturbance.answer))
                 continue
             if server is None or answers is None:
-                server = traveller.take(self._outside.wrap_socket(self._connect(), server_hostname="127.0.0.1"))
+                server = traveller.secure(self._connect(), self._outside, server_hostname="127.0.0.1")
                 answers = traveller.reading(server)
             server.sendall(call.raw)
             call.status, pieces = read_answer(answers, call.method)
@@ -153,7 +153,8 @@ class Road:
 
     def _pass_bytes(self, traveller: Traveller) -> None:
         client = traveller.accepted
-        server = traveller.take(self._connect())
+        server = self._connect()
+        traveller.take(server)
         back = threading.Thread(target=self._pump, args=[traveller, server, client, "delay_answer"], daemon=True)
         back.start()
         self._pump(traveller, client, server, "delay_request")
@@ -164,6 +165,7 @@ class Road:
             while data := source.recv(1 << 16):
                 traveller.wait(getattr(self, delay))
                 target.sendall(data)
+            traveller.check()
             target.shutdown(socket.SHUT_WR)
         except (OSError, Lost):
             traveller.stop()
@@ -204,15 +206,18 @@ class Traveller:
             for each in self._sockets:
                 each.close()
 
-    def take(self, opened: socket.socket) -> socket.socket:
-        """Let this end with the rest; TLS takes the place of what it is on."""
-        if opened.fileno() == -1:
-            raise EOFError
-        if self._sockets[0].fileno() == -1:
-            self._sockets[0] = opened
-        else:
-            self._sockets.append(opened)
-        return opened
+    def take(self, opened: socket.socket) -> None:
+        """Let this end with the rest."""
+        self._sockets.append(opened)
+        self.check()
+
+    def secure(self, opened: socket.socket, context: ssl.SSLContext, **options: Any) -> ssl.SSLSocket:
+        """TLS on a connection, in whose place it ends with the rest."""
+        secured = context.wrap_socket(opened, do_handshake_on_connect=False, **options)
+        self._sockets = [each for each in self._sockets if each is not opened]
+        self.take(secured)
+        secured.do_handshake()
+        return secured
 
     def reading(self, opened: socket.socket) -> IO[bytes]:
         """A file to read lines from."""
@@ -221,6 +226,11 @@ class Traveller:
     def wait(self, seconds: float) -> None:
         """Let time pass, but not when this has to end."""
         if seconds and self._stopped.wait(seconds):
+            raise Lost
+
+    def check(self) -> None:
+        """Tell an end that somebody has made from one that came by itself."""
+        if self._stopped.is_set():
             raise Lost
 
     def stop(self) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
+import ssl
 import time
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -81,7 +85,7 @@ def test_an_answer_is_given_instead(cluster: Cluster, road: Road, traveller: Cli
 def test_an_answer_is_cut_off(cluster: Cluster, road: Road, traveller: Client) -> None:
     cluster.add_pool("some", "10.0.0.0/24")
     road.disturb(truncate=10)
-    with pytest.raises(OSError, match="EOF"):
+    with pytest.raises(http.client.IncompleteRead):
         traveller.get(cluster.path("ippools", "some"))
 
 
@@ -104,23 +108,17 @@ def test_a_closed_road_refuses_until_it_is_open(cluster: Cluster, road: Road, tr
 
 @pytest.mark.parametrize("raw", [False, True])
 def test_connections_are_reset(cluster: Cluster, raw: bool) -> None:
-    import socket
-    import ssl
-    from urllib.parse import urlsplit
-
     road = cluster.road(raw=raw)
     context = ssl.create_default_context(cafile=cluster.server.ca)
-    place = urlsplit(road.url)
-    with (
-        socket.create_connection(("127.0.0.1", place.port or 0)) as plain,
-        context.wrap_socket(plain, server_hostname="127.0.0.1") as connection,
-    ):
-        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert connection.recv(12) == b"HTTP/1.1 200"
-        connection.recv(1 << 16)
+    connection = http.client.HTTPSConnection(urlsplit(road.url).netloc, context=context, timeout=10)
+    try:
+        connection.request("GET", "/readyz")
+        assert connection.getresponse().read() == b"ok"
         road.cut()
-        with pytest.raises(ConnectionResetError):
-            connection.recv(1)
+        with pytest.raises(ConnectionResetError):  # asked below TLS, which may take it for an end
+            socket.socket.recv(connection.sock, 1 << 16)
+    finally:
+        connection.close()
 
 
 def test_a_certificate_is_shown_to_the_server_itself(cluster: Cluster, tmp_path: Path) -> None:
