@@ -38,8 +38,9 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(CONF).with_suffix(""))
 
 
-ELSEWHERE = {"host-device/allocated"}
-"""It wants a virtual function of a card: tests/vm/test_host_device.py runs it."""
+ELSEWHERE = {"host-device/allocated", "whereabouts/cluster"}
+"""They want a virtual function of a card, and an API server: tests/vm/test_host_device.py runs the one,
+tests/ipam/whereabouts/cluster/test_plugin_slices.py the other."""
 
 EXAMPLES = {name_of(path): path for path in sorted(CONF.glob("*/*.conflist")) if name_of(path) not in ELSEWHERE}
 
