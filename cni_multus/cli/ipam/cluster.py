@@ -83,6 +83,13 @@ class Cluster:
 
         return free(self.data_dir, self.journal, self.readable(), held)
 
+    def look_again(self) -> None:
+        """Forget what the API server said."""
+        if self._snapshot is not None:
+            from cni_multus.cli.ipam.snapshot import Snapshot
+
+            self._snapshot = Snapshot(self._snapshot.api)
+
     def readable(self) -> Snapshot | None:
         """The snapshot if the API server answers; if not, that is told once."""
         snapshot = self._snapshot

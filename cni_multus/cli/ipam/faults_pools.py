@@ -191,7 +191,8 @@ class _Pools:
 
 
 def _is_same(reservation: Reservation, entry: Entry) -> bool:
-    return reservation.podref == entry.podref and (reservation.ifname == entry.ifname or not reservation.ifname)
+    either = (reservation.ifname, entry.ifname)
+    return reservation.podref == entry.podref and ("" in either or either[0] == either[1])
 
 
 def _age(created: str) -> float:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator
 
+    from cni_multus.cli.ipam.cluster import Cluster
     from cni_multus.cli.ipam.evidence import Evidence
     from cni_multus.cli.ipam.finding import Finding
     from cni_multus.cli.ipam.held import Place
@@ -88,11 +89,19 @@ def examine(place: Place, evidence: Evidence) -> Iterator[Finding]:
 
         yield from faults_of_store(place)
     elif isinstance(place, Cluster):
-        from cni_multus.cli.ipam.faults_journal import faults_of_journal
-        from cni_multus.cli.ipam.faults_pools import faults_of_pools
+        seen = {(finding.kind, finding.what) for finding in _of_cluster(place, evidence)}
+        if seen:
+            # An ADD or a DEL may have been at work, between one list and the next: what is wrong is so twice.
+            place.look_again()
+            yield from (one for one in _of_cluster(place, evidence) if (one.kind, one.what) in seen)
 
-        yield from faults_of_pools(place, evidence)
-        yield from faults_of_journal(place, evidence)
+
+def _of_cluster(place: Cluster, evidence: Evidence) -> Iterator[Finding]:
+    from cni_multus.cli.ipam.faults_journal import faults_of_journal
+    from cni_multus.cli.ipam.faults_pools import faults_of_pools
+
+    yield from faults_of_pools(place, evidence)
+    yield from faults_of_journal(place, evidence)
 
 
 def _mend(finding: Finding) -> bool:
