@@ -103,7 +103,7 @@ class Connection:
         self._socket.settimeout(left)
 
     def _shake_hands(self, context: _SSLContext, access: Access, deadline: Deadline) -> Tls:
-        from _ssl import SSLCertVerificationError, SSLError
+        from _ssl import SSLCertVerificationError, SSLEOFError, SSLError, SSLZeroReturnError
 
         name = access.server_name or access.host.partition("%")[0]
         self._be_done_by(deadline)
@@ -115,10 +115,10 @@ class Connection:
                 f"the API server {access.server} is not trusted: {error.verify_message}",
                 f"the authority and the name that it is held against are from {access.source}",
             ) from error
+        except (SSLEOFError, SSLZeroReturnError) as error:
+            raise ConnectionResetError("the server closed it") from error
         except SSLError as error:
             said = (error.reason or str(error)).replace("_", " ").lower()
-            if said.startswith(("unexpected eof", "eof occurred")):
-                raise ConnectionResetError(said) from error
             raise NotTrusted(f"the API server {access.server} does not speak TLS as we do: {said}") from error
         return tls
 

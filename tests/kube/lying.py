@@ -10,14 +10,20 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    import ssl
     from types import TracebackType
 
 Lie = Callable[[socket.socket, threading.Event], bool]
 """Answers on a connection until the server stops; whether the connection is of use afterwards."""
+
+
+class Wrapping(Protocol):
+    """What makes TLS of a connection: an `ssl.SSLContext`."""
+
+    def wrap_socket(self, connection: socket.socket, /, *, server_side: bool) -> socket.socket: ...
+
 
 POOL: dict[str, Any] = {"apiVersion": "v1", "kind": "IPPool", "metadata": {"name": "pool"}, "spec": {"range": "x"}}
 
@@ -37,7 +43,7 @@ class Request:
 class LyingServer:
     """`with LyingServer(lie, lie, ...) as server:` one lie per request; the last one again and again."""
 
-    def __init__(self, *lies: Lie, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *lies: Lie, tls: Wrapping | None = None) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self._lies = list(lies)
