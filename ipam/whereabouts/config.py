@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cni_multus.cni.result import Dns
+from ipam.whereabouts.engine import DATA_DIR
 from ipam.whereabouts.policy import LOWEST
 
 TYPE_CHECKING = False
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from cni_multus.cni.addressing import Ip
     from cni_multus.cni.result import IpConfig, Route
     from ipam.whereabouts.pool import Pool
-
-DATA_DIR = "/var/lib/cni/whereabouts"
-"""Where leases, and the journal of what the API server was asked for, are kept: it outlives the boot."""
 
 
 class Wanted:

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from cni_multus.state.leases.lease import Holder
     from ipam.whereabouts.config import WhereaboutsConfig
 
+DATA_DIR = "/var/lib/cni/whereabouts"
+"""Where leases, and the journal of what the API server was asked for, are kept: it outlives the boot."""
+
 
 class Engine:
     """Addresses, each to one holder at a time.

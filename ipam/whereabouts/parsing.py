@@ -6,8 +6,9 @@ from cni_multus.cni.errors import CniError, DecodingFailure, InvalidNetworkConfi
 from cni_multus.cni.result import Dns, Route
 from cni_multus.cni.versions import at_least
 from cni_multus.state.datadir import parse_data_dir
-from ipam.whereabouts.config import DATA_DIR, WhereaboutsConfig
+from ipam.whereabouts.config import WhereaboutsConfig
 from ipam.whereabouts.datastore import FILE, KUBERNETES, parse_cluster, parse_network_name, require_names
+from ipam.whereabouts.engine import DATA_DIR
 from ipam.whereabouts.flatfile import CANDIDATES, FlatFile
 from ipam.whereabouts.policy import LOWEST, NEXT, POLICIES
 from ipam.whereabouts.ranges import parse_ranges, take_out

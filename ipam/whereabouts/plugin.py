@@ -5,7 +5,7 @@ from __future__ import annotations
 from cni_multus.cni.errors import CheckFailed, CniError, InvalidNetworkConfig, NotAvailable
 from cni_multus.plugin.ipam import IpamPlugin
 from cni_multus.state.datadir import data_dir_if_any
-from ipam.whereabouts.config import DATA_DIR
+from ipam.whereabouts.engine import DATA_DIR
 from ipam.whereabouts.engines import cluster_engine_if_used, engine_for, refuse_silent_switch, release
 from ipam.whereabouts.onnode import NodeEngine
 

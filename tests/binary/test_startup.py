@@ -105,6 +105,7 @@ MASQUERADE = {
     "cni_multus.linux.exclusion",
     "cni_multus.linux.expressions",
     "cni_multus.linux.nftables",
+    "cni_multus.linux.nftdata",
     "cni_multus.linux.nftlists",
     "cni_multus.masquerade.nftables",
 }
@@ -149,6 +150,7 @@ PORTMAP = {
     "cni_multus.linux.conntrack",
     "cni_multus.linux.exclusion",
     "cni_multus.linux.nftables",
+    "cni_multus.linux.nftdata",
     "cni_multus.linux.nftlists",
     "cni_multus.portmaps",
     "cni_multus.portmaps.connections",
@@ -166,6 +168,53 @@ PORTS = {
     "cni_multus.portmaps.holding",
     "cni_multus.portmaps.requested",
     "cni_multus.portmaps.rules",
+}
+
+# What whereabouts needs for every verb, with files of the node; neither ranges nor anything of an API server.
+WHEREABOUTS = {
+    "_sha512",
+    "cni_multus.hashes",
+    "cni_multus.state.blocks",
+    "cni_multus.state.leases",
+    "cni_multus.state.leases.change",
+    "cni_multus.state.leases.clock",
+    "cni_multus.state.leases.hint",
+    "cni_multus.state.leases.layout",
+    "cni_multus.state.leases.lease",
+    "cni_multus.state.leases.links",
+    "cni_multus.state.leases.meta",
+    "cni_multus.state.leases.names",
+    "cni_multus.state.leases.record",
+    "cni_multus.state.leases.store",
+    "ipam.whereabouts",
+    "ipam.whereabouts.engine",
+    "ipam.whereabouts.engines",
+    "ipam.whereabouts.onnode",
+    "ipam.whereabouts.plugin",
+}
+WHEREABOUTS_RANGES = {
+    "ipam.whereabouts.config",
+    "ipam.whereabouts.datastore",
+    "ipam.whereabouts.flatfile",
+    "ipam.whereabouts.holder",
+    "ipam.whereabouts.names",
+    "ipam.whereabouts.parsing",
+    "ipam.whereabouts.policy",
+    "ipam.whereabouts.pool",
+    "ipam.whereabouts.ranges",
+    "ipam.whereabouts.requested",
+}
+WHEREABOUTS_ADD = {
+    "cni_multus.state.leases.cooling",
+    "cni_multus.state.leases.disk",
+    "cni_multus.state.leases.past",
+    "ipam.whereabouts.taking",
+}
+WHEREABOUTS_CHECK = {
+    "cni_multus.state.leases.cooling",
+    "cni_multus.state.leases.past",
+    "ipam.whereabouts.taking",
+    "ipam.whereabouts.verifying",
 }
 
 FOR_ADD = {
@@ -294,6 +343,18 @@ def test_a_plugin_imports_what_its_verb_needs(bridge: Call) -> None:
     assert added.outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_ADD) == []
     assert bridge("CHECK", prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE, FOR_CHECK) == []
     assert bridge("DEL", prevResult=previous).outside(INTERPRETER, PROTOCOL, BRIDGE) == []
+
+
+def test_whereabouts_imports_what_its_verb_needs(bridge: Call, tmp_path: Path) -> None:
+    ipam = {"type": "whereabouts", "range": "10.1.0.0/24", "dataDir": str(tmp_path / "leases"), "datastore": "file"}
+    added = bridge("ADD", ipam=ipam)
+    previous = json.loads(added.answer)
+    checked = bridge("CHECK", ipam=ipam, prevResult=previous)
+    deleted = bridge("DEL", ipam=ipam, prevResult=previous)
+    own = INTERPRETER | PROTOCOL | BRIDGE | WHEREABOUTS
+    assert added.outside(own, FOR_ADD, WHEREABOUTS_RANGES, WHEREABOUTS_ADD) == []
+    assert checked.outside(own, FOR_CHECK, WHEREABOUTS_RANGES, WHEREABOUTS_CHECK) == []
+    assert deleted.outside(own) == []
 
 
 def test_ipmasq_with_nftables_imports_little_and_executes_nothing(bridge: Call) -> None:

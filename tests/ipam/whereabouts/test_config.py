@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import CniError
 from cni_multus.cni.result import Dns
-from ipam.whereabouts.config import DATA_DIR
+from ipam.whereabouts.engine import DATA_DIR
 from tests.ipam.whereabouts.parsed import parsed, refused, window
 
 if TYPE_CHECKING:
