@@ -19,6 +19,9 @@ FULL = 1024
 SPARE = 64
 """Of more than that the list has those that nodes have, and so many free ones: one with 65 536 exceeds 1.5 MB."""
 
+LEAVING = " (leaving)"
+"""What stands after a node's name while its slice is taken from it; no Node can be called so."""
+
 
 class Entry:
     """A member of `status.allocations`: a slice (None: not a prefix) and its node, "" while nobody has it."""
@@ -60,6 +63,13 @@ class Slicing:
     def says(self, pool: Pool) -> bool:
         """Whether range and size are those that the pool is configured with."""
         return self.range == str(pool.cidr) and self.size.lstrip("/") == str(pool.slice_size)
+
+    def is_current(self, entry: Entry) -> bool:
+        """Whether a member is a slice as range and size say: others are from before these were edited."""
+        range_ = _cidr(self.range)
+        if entry.slice is None or range_ is None:
+            return False
+        return range_.contains(entry.slice.ip) and str(entry.slice.prefix) == self.size.lstrip("/")
 
     def find_own(self, node: str, pool: Pool) -> Cidr | None:
         """The slice of `pool` that the node has; one that an earlier member gives to another node is not its."""
