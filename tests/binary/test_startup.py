@@ -42,6 +42,7 @@ PROTOCOL = {
     "cni_multus.cni.document",
     "cni_multus.cni.errors",
     "cni_multus.cni.members",
+    "cni_multus.cni.names",
     "cni_multus.cni.request",
     "cni_multus.cni.result",
     "cni_multus.cni.versions",
@@ -346,7 +347,7 @@ def test_a_plugin_imports_what_its_verb_needs(bridge: Call) -> None:
 
 
 def test_whereabouts_imports_what_its_verb_needs(bridge: Call, tmp_path: Path) -> None:
-    ipam = {"type": "whereabouts", "range": "10.1.0.0/24", "dataDir": str(tmp_path / "leases"), "datastore": "file"}
+    ipam = {"type": "whereabouts", "range": "10.1.0.0/24", "gateway": "10.1.0.1", "dataDir": str(tmp_path / "leases")}
     added = bridge("ADD", ipam=ipam)
     previous = json.loads(added.answer)
     checked = bridge("CHECK", ipam=ipam, prevResult=previous)
