@@ -60,18 +60,18 @@ def parse_cluster(
     kubeconfig = find_kubeconfig(ipam)
     if not kubeconfig:
         if sliced:
-            raise ipam.wrong(
-                "node_slice_size", "who has which slice is kept in the API: kubernetes.kubeconfig is missing"
-            )
+            raise ipam.wrong("node_slice_size", "nodes have slices where the API keeps the addresses, not with files")
         return None
     node = _node_name(ipam, environment, directories)
     return Cluster(kubeconfig, node=node or os.uname().nodename.lower(), slice_size=size, node_told=bool(node))
 
 
-def require_names(pools: list[Pool], network_name: str) -> None:
-    """Raise where the API would refuse the names of the objects; addresses of 0:0::/32 are spelt `::…`."""
-    for pool in pools:
-        if not network_name and pool.family == 6 and pool.cidr.first >> 96 == 0:
+def require_names(pools: list[Pool], network_name: str, *, exclusive: bool) -> None:
+    """Raise where the API would refuse the names of a pool's object, or of an address's, which the range begins."""
+    for pool in pools if not network_name else ():
+        of_pool = str(pool.cidr).startswith(":") and not pool.slice_size
+        of_address = exclusive and pool.family == 6 and pool.cidr.first >> 96 == 0  # 0:0:1:2:3:4:5:6 is `::1:2:3:4:5:6`
+        if of_pool or of_address:
             raise InvalidNetworkConfig(
                 f"{pool.path}: {pool.cidr}: names in the API would begin with '-', which it refuses",
                 "with a network_name they begin with that",

@@ -64,8 +64,9 @@ def _parse(request: Request, found: FlatFile) -> WhereaboutsConfig:
     _require_addresses(request, ipam, pools, static)
     prefer(request, pools, wanted)
     network_name = parse_network_name(ipam)
+    exclusive = ipam.flag("enable_overlapping_ranges", True)
     if cluster is not None:
-        require_names(pools, network_name)
+        require_names(pools, network_name, exclusive=exclusive)
     policy = _policy(ipam)
     return WhereaboutsConfig(
         request.name,
@@ -75,7 +76,7 @@ def _parse(request: Request, found: FlatFile) -> WhereaboutsConfig:
         routes=routes,
         dns=Dns.parse(ipam.section("dns")),
         network_name=network_name,
-        exclusive=ipam.flag("enable_overlapping_ranges", True),
+        exclusive=exclusive,
         policy=policy,
         cool_down=_cool_down(ipam, policy),
         cluster=cluster,

@@ -40,6 +40,7 @@ def parse_ranges(ipam: Section) -> list[Pool]:
         pool.gateway = _own_gateway(section, pool)
         pools.append(pool)
     if not compat:
+        _refuse_stray_bounds(ipam)
         _refuse_overlaps(pools)
     _share_gateway(ipam, pools, compat)
     return pools
@@ -113,6 +114,12 @@ def _require_inside(section: Section, cidr: Cidr, start: Ip | None, end: Ip | No
     for key, ip in (("range_start", start), ("range_end", end)):
         if ip is not None and not cidr.contains(ip):
             raise section.wrong(key if section.text(key) else "range", f"{ip} is not in {cidr.network}")
+
+
+def _refuse_stray_bounds(ipam: Section) -> None:
+    for key in ("range_start", "range_end"):
+        if ipam.text(key) and not ipam.text("range"):
+            raise ipam.wrong(key, f"there is no {ipam.where('range')}; those of ipRanges have bounds of their own")
 
 
 def _refuse_overlaps(pools: list[Pool]) -> None:

@@ -101,7 +101,7 @@ def test_what_only_whereabouts_itself_needs_is_passed_over_whatever_it_says() ->
         ({**RANGE, "kubernetes": {"kubeconfig": "kubeconfig"}}, 7, ["ipam.kubernetes.kubeconfig", "absolute"]),
         ({**RANGE, "kubernetes": "x"}, 6, ["ipam.kubernetes must be an object"]),
         ({**RANGE, "dataDir": "leases"}, 7, ["ipam.dataDir", "absolute"]),
-        ({**RANGE, "node_slice_size": "/26"}, 7, ["ipam.node_slice_size", "kubeconfig is missing"]),
+        ({**RANGE, "node_slice_size": "/26"}, 7, ["ipam.node_slice_size", "not with files"]),
         ({**RANGE, "routes": [{"dst": "10.0.0.0"}]}, 7, ["ipam.routes[0].dst"]),
         ({**RANGE, "routes": [{"dst": "10.0.0.0/8", "gw": "fd00::1"}]}, 7, ["ipam.routes[0].gw"]),
         ({**RANGE, "addresses": [{"address": "10.1.0.1"}]}, 7, ["ipam.addresses[0].address"]),
@@ -158,6 +158,14 @@ def test_names_that_the_api_would_refuse_are_refused_here(text: str) -> None:
     refused({**OVER_THE_API, "range": text}, 7, "ipam.range", "network_name")
     assert parsed({**OVER_THE_API, "range": text, "network_name": "net"}).cluster is not None
     assert parsed({"range": text}).cluster is None
+
+
+def test_names_that_nobody_makes_may_be_anything() -> None:
+    """Without protection against overlaps addresses have no objects; a slice's begins with the node."""
+    apart = {**OVER_THE_API, "enable_overlapping_ranges": False}
+    assert parsed({**apart, "range": "0:0:1::/48"}).cluster is not None
+    assert parsed({**apart, "range": "::/64", "node_slice_size": "/80"}).cluster is not None
+    refused({**apart, "range": "::/64"}, 7, "ipam.range", "network_name")
 
 
 @pytest.mark.parametrize(

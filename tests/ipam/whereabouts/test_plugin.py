@@ -108,6 +108,21 @@ def test_a_pod_of_the_same_name_that_is_another_one_has_another_address(whereabo
     assert ipam.add("b", arguments=pod("web-0", uid="u2")).ip == "10.1.2.2"
 
 
+def test_a_claim_keeps_its_addresses_whichever_pod_it_is_for(whereabouts: Callable[..., Ipam]) -> None:
+    ipam = whereabouts(**DUAL)
+    claimed = ipam.with_keys(args={"cni": {"ipam-claim-reference": "vm-a.mynet"}})
+    ipam.add("other").succeeded()
+    expected = ["10.1.2.2/24", "fd00:1::2/64"]
+    assert claimed.add("a", arguments=pod("launcher-1")).ips == expected
+    claimed.delete("a", arguments=pod("launcher-1")).succeeded()
+    assert ipam.add("third").ips == ["10.1.2.3/24", "fd00:1::3/64"]
+    added = claimed.add("b", arguments=pod("launcher-2", uid="u2"))
+    assert added.ips == expected
+    claimed.check(added, "b", arguments=pod("launcher-2", uid="u2")).succeeded()
+    claimed.collect().succeeded()
+    assert claimed.add("c", arguments=pod("launcher-3", uid="u3")).ips == expected
+
+
 def test_a_result_has_all_that_is_configured_in_order(whereabouts: Callable[..., Ipam]) -> None:
     ipam = whereabouts(
         "192.168.1.33/28",

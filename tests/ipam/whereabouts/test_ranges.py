@@ -156,6 +156,7 @@ def test_dot_zero_and_dot_255_inside_a_network_are_addresses_like_any_other() ->
         ({"range": "fd00::/126", "exclude": ["fd00::1", "fd00::2"]}, ["nothing is left"]),
         ({"range": "10.0.0.0/30", "exclude": ["10.0.0.1"], "gateway": "10.0.0.2"}, ["nothing is left but gateways"]),
         ({"ipRanges": [{"range": "10.0.0.0/24"}, {}]}, ["ipam.ipRanges[1].range", "missing"]),
+        ({"ipRanges": [{"range": "10.0.0.0/24"}], "range_start": "10.0.0.9"}, ["ipam.range_start", "no ipam.range"]),
         ({"ipRanges": [{"range": "10.0.0.0/24", "range_start": "x"}]}, ["ipam.ipRanges[0].range_start"]),
         ({"ipRanges": [{"range": "10.0.0.0/24", "exclude": ["x"]}]}, ["ipam.ipRanges[0].exclude[0]"]),
         (
@@ -207,6 +208,7 @@ def test_two_parts_of_one_network_do_not_overlap() -> None:
         ({"range": "10.0.0.5-10.0.0.9/24", "range_start": "10.0.0.7"}, [("10.0.0.5", "10.0.0.9")]),
         ({"range": "10.0.0.0/24", "gateway": "fd00::1"}, [("10.0.0.1", "10.0.0.254")]),
         ({"ipRanges": [{"range": "10.0.0.0/24"}] * 2}, [("10.0.0.1", "10.0.0.254")] * 2),
+        ({"ipRanges": [{"range": "10.0.0.0/24"}], "range_end": "10.0.0.9"}, [("10.0.0.1", "10.0.0.254")]),
         ({}, []),
     ],
     ids=str,
