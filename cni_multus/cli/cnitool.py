@@ -12,7 +12,7 @@ from cni_multus.cli.runtime import Container, Runtime
 from cni_multus.cni.config import Section, objects
 from cni_multus.cni.document import parse, parse_object, print_indented
 from cni_multus.cni.errors import CniError, DecodingFailure, InvalidEnvironment, InvalidNetworkConfig
-from cni_multus.cni.request import is_name, wrong_with_ifname
+from cni_multus.cni.names import is_name, wrong_with_ifname
 
 VERBS = ("add", "check", "del", "gc", "status")
 OF_A_CONTAINER = ("add", "check", "del")

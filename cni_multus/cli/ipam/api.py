@@ -53,7 +53,7 @@ def kubeconfig_of(arguments: argparse.Namespace) -> str:
     if arguments.no_api:
         return ""
     if arguments.kubeconfig:
-        return os.path.abspath(arguments.kubeconfig)
+        return os.path.abspath(str(arguments.kubeconfig))
     from ipam.whereabouts.flatfile import CANDIDATES, FILE, FlatFile
 
     own = f"{arguments.conf_dir}/whereabouts.d/{FILE}"

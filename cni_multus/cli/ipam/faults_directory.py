@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.ipam.finding import Finding
+from cni_multus.cli.ipam.held import IN_FLIGHT
 from cni_multus.cni.addressing import Ip
 from cni_multus.state import files
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cni_multus.cli.ipam.hostlocal import Directory
-
-IN_FLIGHT = 120.0
-"""Seconds; a temporary file that is younger may be somebody's at work."""
 
 
 def faults_of_directory(directory: Directory) -> Iterator[Finding]:

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from cni_multus.cli.ipam.cluster import ENGINE
 from cni_multus.cli.ipam.evidence import GONE, LIVES
 from cni_multus.cli.ipam.finding import Finding
-from cni_multus.cli.ipam.held import Held
-from cni_multus.cli.ipam.leaks import IN_FLIGHT
+from cni_multus.cli.ipam.held import IN_FLIGHT, Held
 from cni_multus.cni.addressing import Ip
 from cni_multus.kube.errors import AlreadyExists, NotFound, Unprocessable
 from cni_multus.state.leases.lease import HELD, PENDING, RELEASED

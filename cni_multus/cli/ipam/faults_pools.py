@@ -7,9 +7,9 @@ from calendar import timegm
 from functools import partial
 from typing import TYPE_CHECKING
 
+from cni_multus.cli.ipam import held
 from cni_multus.cli.ipam.cluster import ENGINE, from_entry, from_reservation
 from cni_multus.cli.ipam.evidence import GONE, LIVES
-from cni_multus.cli.ipam.faults_directory import IN_FLIGHT
 from cni_multus.cli.ipam.finding import Finding
 from cni_multus.cli.ipam.mending import Mender
 from ipam.whereabouts.cluster.naming import LIMIT
@@ -75,8 +75,7 @@ class _Pools:
     def entry(self, view: PoolView, offset: int, entry: Entry) -> Iterator[Finding]:
         """One allocation: its key, its members, and its reservation."""
         what, ip = f"ippools/{view.name} {offset}", view.ip(offset)
-        held = from_entry(view.name, ip or view.base.ip, entry)
-        is_gone = self._evidence.judge(held).state == GONE
+        is_gone = self._evidence.judge(from_entry(view.name, ip or view.base.ip, entry)).state == GONE
         drop = partial(self._mender.drop, view.name, offset, entry) if is_gone else None
         cure = "it is removed: its pod is gone" if is_gone else "make the pod anew, or release the address by hand"
         if ip is None:
@@ -99,7 +98,7 @@ class _Pools:
             yield _finding("reservation name", what, "its name is no address", "nothing", "delete it by hand")
             return
         network_name, ip = split
-        if self._entries(ip, network_name) or _age(one.created) < IN_FLIGHT:
+        if self._entries(ip, network_name) or _age(one.created) < held.IN_FLIGHT:
             return
         verdict = self._evidence.judge(from_reservation(one, ip))
         mend: Callable[[], bool] | None = None
@@ -199,7 +198,7 @@ def _age(created: str) -> float:
     try:
         return time.time() - timegm(time.strptime(created, "%Y-%m-%dT%H:%M:%SZ"))
     except ValueError:
-        return IN_FLIGHT
+        return held.IN_FLIGHT
 
 
 def _finding(

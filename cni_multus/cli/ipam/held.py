@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from cni_multus.cni.addressing import Ip
     from cni_multus.state.leases.lease import Lease
 
+IN_FLIGHT = 120.0
+"""Seconds that an ADD may take: what is younger and not complete may be somebody's work."""
+
 UNKNOWN_OWNER = "unknown"
 
 HELD, PENDING, RELEASED, LEAVING = "held", "pending", "released", "leaving"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cni_multus.cli.ipam.held import Held, Summary
 from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import IoFailure
-from cni_multus.cni.request import is_name
+from cni_multus.cni.names import is_name
 from cni_multus.state import files
 from cni_multus.state.owners import GARBAGE, NOT_A_RESERVATION, read_owner
 from cni_multus.state.reservations import Reservations

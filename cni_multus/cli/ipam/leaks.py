@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command, UsageError
 from cni_multus.cli.ipam import options, survey
 from cni_multus.cli.ipam.evidence import GONE, LIKELY_GONE, Verdict
-from cni_multus.cli.ipam.held import PENDING, RELEASED
+from cni_multus.cli.ipam.held import IN_FLIGHT, PENDING, RELEASED
 from cni_multus.cli.ipam.owner import HOLDER, OWNER, WHY
 from cni_multus.cli.ipam.survey import Survey
 from cni_multus.cli.output import Column, Table, emit
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from cni_multus.cli.ipam.evidence import Evidence
     from cni_multus.cli.ipam.held import Held
-
-IN_FLIGHT = 120.0
-"""Seconds that an ADD may take: what is younger and not complete may be one."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 

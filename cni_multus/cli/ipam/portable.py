@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object
 from cni_multus.cni.errors import CniError, DecodingFailure
-from cni_multus.cni.request import wrong_with_ifname, wrong_with_name
+from cni_multus.cni.names import wrong_with_ifname, wrong_with_name
 from cni_multus.state.leases.lease import Lease
 
 if TYPE_CHECKING:

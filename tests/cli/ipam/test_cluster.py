@@ -156,8 +156,7 @@ def test_a_race_does_not_free_somebody_else_s(operator: Operator, cluster: Clust
 
 
 def test_leases_go_into_the_api_and_come_back(operator: Operator, cluster: Cluster, node: Node, tmp_path: Any) -> None:
-    told = {"pod": "blue/web-0", "uid": "u1", "netns": "/run/netns/x"}
-    operator.lease("10.1.2.5/24", "fd00::5/64", network_name="blue", **told)
+    operator.lease("10.1.2.5/24", "fd00::5/64", network_name="blue", pod="blue/web-0", uid="u1", netns="/run/netns/x")
     operator.lease("10.1.2.6/24", number=2)
     done = operator.json("import", "--from", "file", "--to", "kubernetes")["leases"]
     assert [row["what"] for row in done] == ["imported", "imported"]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_multus.cli.ipam import faults_pools
+from cni_multus.cli.ipam import held
 from tests.cli.ipam.operator import Operator, container
 from tests.cli.ipam.test_cluster import POOL, entry, node, reserve
 from tests.ipam.whereabouts.cluster.nodes import Node, allocations, audit, reservations
@@ -23,9 +23,9 @@ __all__ = ["node"]
 @pytest.fixture(autouse=True)
 def _old_enough() -> Iterator[None]:
     """A reservation without an entry counts from its first second on."""
-    before, faults_pools.IN_FLIGHT = faults_pools.IN_FLIGHT, -1.0
+    before, held.IN_FLIGHT = held.IN_FLIGHT, -1.0
     yield
-    faults_pools.IN_FLIGHT = before
+    held.IN_FLIGHT = before
 
 
 def found(operator: Operator, *arguments: str, status: int = 1) -> list[tuple[str, bool]]:

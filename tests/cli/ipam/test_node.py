@@ -49,8 +49,8 @@ def test_show_knows_the_size_from_the_configuration(operator: Operator) -> None:
     ipam = {"type": "host-local", "subnet": "10.1.0.0/24", "rangeStart": "10.1.0.2", "rangeEnd": "10.1.0.11"}
     (operator.conf / "10-net1.conf").write_text(json.dumps({"name": "net1", "type": "bridge", "ipam": ipam}))
     operator.lease("10.0.0.1/24")
-    ipam = {"type": "whereabouts", "range": "10.0.0.0/24", "exclude": ["10.0.0.128/25"]}
-    network = {"name": "net2", "cniVersion": "1.0.0", "plugins": [{"type": "macvlan", "ipam": ipam}]}
+    excluding = {"type": "whereabouts", "range": "10.0.0.0/24", "exclude": ["10.0.0.128/25"]}
+    network = {"name": "net2", "cniVersion": "1.0.0", "plugins": [{"type": "macvlan", "ipam": excluding}]}
     (operator.conf / "20-net2.conflist").write_text(json.dumps(network))
     (operator.conf / "30-broken.conf").write_text("{")
     pools = {pool["engine"]: pool for pool in operator.json("show")["pools"]}

@@ -13,11 +13,11 @@ from tests.cli.ipam.operator import Operator, container
 if TYPE_CHECKING:
     from tests.conftest import MakeNamespace
 
-GONE = {"netns": "/proc/1/gone/netns"}
+GONE = "/proc/1/gone/netns"
 
 
 def test_without_an_owner_it_only_shows_who_has_it(operator: Operator) -> None:
-    operator.lease("10.0.0.1/24", **GONE)
+    operator.lease("10.0.0.1/24", netns=GONE)
     ended = operator.ipam("release", "10.0.0.1")
     assert ended.status == 1
     assert "10.0.0.1/24" in ended.stdout
@@ -28,14 +28,14 @@ def test_without_an_owner_it_only_shows_who_has_it(operator: Operator) -> None:
 
 
 def test_a_lease_goes_with_all_its_addresses(operator: Operator) -> None:
-    seen = operator.lease("10.0.0.1/24", "fd00::1/64", **GONE)
+    seen = operator.lease("10.0.0.1/24", "fd00::1/64", netns=GONE)
     operator.ipam("release", "10.0.0.1", "--owner", f"{container(1)}@eth1").succeeded()
     assert operator.store.lease(seen.key) is None
     assert operator.ipam("owner", "fd00::1").status == 1
 
 
 def test_an_attachment_is_released_whole_and_twice_is_nothing(operator: Operator) -> None:
-    operator.lease("10.0.0.1/24", "fd00::1/64", **GONE)
+    operator.lease("10.0.0.1/24", "fd00::1/64", netns=GONE)
     attachment = f"net1/{container(1)}/eth1"
     dry = operator.json("release", "--attachment", attachment, "--dry-run")
     assert [row["address"] for row in dry["would_be_released"]] == ["10.0.0.1/24", "fd00::1/64"]
@@ -46,7 +46,7 @@ def test_an_attachment_is_released_whole_and_twice_is_nothing(operator: Operator
 
 
 def test_somebody_else_s_address_is_not_taken(operator: Operator) -> None:
-    operator.lease("10.0.0.1/24", **GONE)
+    operator.lease("10.0.0.1/24", netns=GONE)
     ended = operator.ipam("release", "10.0.0.1", "--owner", f"{container(2)}@eth1", "--force")
     assert ended.status == 1
     assert f"{container(2)}@eth1 does not have 10.0.0.1, {container(1)}@eth1 has it" in ended.stderr

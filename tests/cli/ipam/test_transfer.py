@@ -24,7 +24,7 @@ def outcomes(operator: Operator, *arguments: str, status: int = 0) -> dict[str, 
 
 def three(operator: Operator) -> list[dict[str, Any]]:
     """Three leases, as documents."""
-    told = {"pod": "blue/web-0", "uid": "u1", "netns": "/run/netns/x", "node": "n1"}
+    told: dict[str, Any] = {"pod": "blue/web-0", "uid": "u1", "netns": "/run/netns/x", "node": "n1"}
     records = [
         operator.lease("10.0.0.5/24", "fd00::5/64", number=1, network_name="blue", **told),
         operator.lease("10.0.0.6/24", number=2),
@@ -69,9 +69,9 @@ def test_pools_are_what_whereabouts_writes(operator: Operator, tmp_path: Path) -
     document = tmp_path / "pools.yaml"
     export(operator, document, "--as", "ippools")
     objects = list(yaml.safe_load_all(document.read_text()))
-    names = {one["kind"]: [] for one in objects}
+    names: dict[str, list[str]] = {}
     for one in objects:
-        names[one["kind"]].append(one["metadata"]["name"])
+        names.setdefault(one["kind"], []).append(one["metadata"]["name"])
     assert sorted(names["IPPool"]) == ["10.0.0.0-24", "blue-10.0.0.0-24", "blue-fd00---64"]
     assert sorted(names["OverlappingRangeIPReservation"]) == [
         "10.0.0.6",
