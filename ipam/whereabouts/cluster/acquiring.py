@@ -57,7 +57,7 @@ class Acquisition:
         self._old = locked.record
         self._record = self._new_record()
         self._kept: list[Take | None] = _kept(self._old, self._places)
-        self._taking = Taking(self._client, self._record, self._note_doubt)
+        self._taking = Taking(self._client, config.data_dir, self._record, self._note_doubt)
         self._taking.relocate = self._relocate
         self._done: list[Take] = []
         self._fresh: list[Take] = []

@@ -39,6 +39,8 @@ class Finding:
         self._taking = taking
         self._wait = wait
         self._losses = 0
+        self._spread = 0
+        """How many of them were to somebody who chose as we do."""
         self._unexplained = 0
         self._listed = False
         self.last_effort: Callable[[], bool] = lambda: False
@@ -83,6 +85,7 @@ class Finding:
     def lost(self, take: Take) -> None:
         """Somebody has that address: look at the pool, and do not try it again."""
         self._losses += 1
+        self._spread += not self._was_asked_for(take.address.ip)
         ip = take.address.ip
         if self._place.name not in self._taking.views:
             self._read()
@@ -101,6 +104,9 @@ class Finding:
         """An address of the place as the journal has it."""
         name = reservation_name(self._config.network_name, ip) if self._config.exclusive else ""
         return Take(self._place.name, self._place.base, Cidr(ip, self._place.pool.cidr.prefix), name)
+
+    def _was_asked_for(self, ip: Ip) -> bool:
+        return any(wanted and wanted.ip == ip for wanted in self._config.wanted)
 
     def _may_be_tried(self, wanted: Wanted) -> bool:
         """Whether this is the address to try; raises where it must be, and cannot."""
@@ -121,7 +127,7 @@ class Finding:
                 if self._place.base.contains(ip):
                     seen.give(ip)
             begin = start(self._config.policy, self._place.pool, seen.last, self._config.cluster.node)
-            return seen.choose(self._place.pool, begin, self._losses)
+            return seen.choose(self._place.pool, begin, self._spread)
 
     def _choose_with_effort(self, used: set[Ip]) -> Ip | None:
         """After a look at all that there is, and after what this node may still have to give back."""

@@ -12,6 +12,7 @@ from ipam.whereabouts.cluster.pools import drop, read_pool
 from ipam.whereabouts.cluster.record import Take
 from ipam.whereabouts.cluster.reservations import delete_reservation, read_reservation
 from ipam.whereabouts.cluster.seen import note_free
+from ipam.whereabouts.cluster.turns import TO_GIVE_BACK, Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _ROUNDS = 4
 
 def give_back(client: Client, data_dir: str, record: Record, take: Take) -> None:
     """Give an address back; what is somebody else's by now is left."""
-    others = _drop(client, record, take)
+    others = _drop(client, data_dir, record, take)
     if others and others.is_of(record.entry):
         return  # the same pod's, by another program: the reservation is for its address now
     if take.reservation:
@@ -59,12 +60,13 @@ def _entries(view: PoolView | None, record: Record) -> Iterator[tuple[int, Entry
             yield offset, entry
 
 
-def _drop(client: Client, record: Record, take: Take) -> Entry | None:
+def _drop(client: Client, data_dir: str, record: Record, take: Take) -> Entry | None:
     """Take the record's entry out of the pool; who has the address instead, if somebody has."""
     expected = record.entry
     for _ in range(_ROUNDS):
-        if drop(client, record.namespace, take.pool, take.offset, expected):
-            return None
+        with Turn(data_dir, take.pool, TO_GIVE_BACK):
+            if drop(client, record.namespace, take.pool, take.offset, expected):
+                return None
         view = read_pool(client, record.namespace, take.pool)
         stands = view.entries.get(take.offset) if view else None
         if stands is None or not stands.is_of(record.entry) or stands.id not in record.ids:

@@ -11,6 +11,7 @@ from cni_multus.kube.errors import AlreadyExists, BadAnswer, NotFound, TooLarge,
 from ipam.whereabouts.cluster.entry import Entry
 from ipam.whereabouts.cluster.pools import MOST_ENTRIES, create_pool, read_pool, retake, take
 from ipam.whereabouts.cluster.reservations import create_reservation, delete_reservation, read_reservation
+from ipam.whereabouts.cluster.turns import TO_TAKE, Turn
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ _ROUNDS = 8
 class Taking:
     """What one ADD takes; `touched` has each address that the API may know of since."""
 
-    def __init__(self, client: Client, record: Record, doubt: Callable[[], None]) -> None:
+    def __init__(self, client: Client, data_dir: str, record: Record, doubt: Callable[[], None]) -> None:
         self._client = client
+        self._data_dir = data_dir
         self._record = record
         self._doubt = doubt
         """Called when an answer was missed."""
@@ -60,7 +62,8 @@ class Taking:
             return False
         for _ in range(_ROUNDS):
             try:
-                self._ask(retake, self._client, place, held.offset, expected, self._record.entry)
+                with self._turn(place):
+                    self._ask(retake, self._client, place, held.offset, expected, self._record.entry)
                 return True
             except NotFound:
                 return self._enter(place, held)
@@ -127,7 +130,8 @@ class Taking:
         entry = self._record.entry
         for _ in range(_ROUNDS):
             try:
-                self._ask(take, self._client, place, wanted.offset, entry, self.texts.get(place.name, ""))
+                with self._turn(place):
+                    self._ask(take, self._client, place, wanted.offset, entry, self.texts.get(place.name, ""))
             except NotFound:
                 if self._create(place, wanted):
                     return True
@@ -173,6 +177,9 @@ class Taking:
                 raise
             self._doubt()
             raise _Missed(error.message, error.details) from error
+
+    def _turn(self, place: Place) -> Turn:
+        return Turn(self._data_dir, place.name, TO_TAKE)
 
     def _touch(self, wanted: Take) -> None:
         if wanted not in self.touched:
