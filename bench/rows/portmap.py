@@ -14,7 +14,8 @@ from cni_multus.cni.addressing import Ip
 from cni_multus.cni.request import Attachment
 from cni_multus.hashes import digest
 from cni_multus.linux.netns import Namespace
-from cni_multus.linux.nftables import JUMP, Changes
+from cni_multus.linux.nftables import Changes
+from cni_multus.linux.nftdata import JUMP
 from cni_multus.linux.nftlists import list_chains
 from cni_multus.marks import chain_name, comment
 from cni_multus.portmaps.hostport import HELD, TO, WAY, Hostport

@@ -23,7 +23,8 @@ from cni_multus.linux.expressions import META_IIFNAME, load_ether_saddr, load_me
 from cni_multus.linux.hostports import find_port
 from cni_multus.linux.links import list_links
 from cni_multus.linux.linktable import packed_mac
-from cni_multus.linux.nftables import BRIDGE, DROP, ETHER_ADDR, IFNAME, PREROUTING, Changes, Table, concatenated
+from cni_multus.linux.nftables import BRIDGE, PREROUTING, Changes, Table
+from cni_multus.linux.nftdata import DROP, ETHER_ADDR, IFNAME, concatenated
 from cni_multus.linux.nftlists import Element, find_element, has_chain, list_elements, list_rules, push_emptied
 from cni_multus.linux.nsid import find_host_end
 from cni_multus.marks import comment

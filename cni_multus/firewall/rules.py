@@ -11,19 +11,8 @@ from __future__ import annotations
 import struct
 
 from cni_multus.linux import expressions as say
-from cni_multus.linux.nftables import (
-    ACCEPT,
-    BRIDGE,
-    DROP,
-    FORWARD,
-    IFNAME,
-    INET,
-    IPV4_ADDR,
-    IPV6_ADDR,
-    JUMP,
-    Changes,
-    Table,
-)
+from cni_multus.linux.nftables import BRIDGE, FORWARD, INET, Changes, Table
+from cni_multus.linux.nftdata import ACCEPT, DROP, IFNAME, IPV4_ADDR, IPV6_ADDR, JUMP
 from cni_multus.linux.nftlists import emptied_chains, find_element, list_elements, push_emptied
 from cni_multus.marks import comment
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 
 from cni_multus.linux.codec import NLA_F_NESTED, attribute, attributes, nested, string
-from cni_multus.linux.nftables import be32, verdict_data
+from cni_multus.linux.nftdata import be32, verdict_data
 
 EQUAL, NOT_EQUAL = 0, 1
 

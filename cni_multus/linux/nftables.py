@@ -1,7 +1,6 @@
-"""nftables: tables, chains, sets and rules of our own, changed in transactions and listed; `expressions` has the rest.
+"""nftables: tables, chains, sets and rules of our own, changed in transactions; `expressions` has what rules are of.
 
-Numbers are those of the kernel's <linux/netfilter/nf_tables.h>, and those of comments and types nft's own, so that
-`nft list ruleset` reads well.
+Numbers are those of the kernel's <linux/netfilter/nf_tables.h>.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from cni_multus.linux.codec import (
     silent,
     string,
 )
+from cni_multus.linux.nftdata import ACCEPT, be32, byte_order, length_of, type_of, udata, verdict_data
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,14 +33,6 @@ BRIDGE = 7
 
 PREROUTING, INPUT, FORWARD, OUTPUT, POSTROUTING = range(5)
 
-ACCEPT, DROP, RETURN, JUMP, GOTO = 1, 0, -5, -3, -4
-
-IPV4_ADDR, IPV6_ADDR, ETHER_ADDR, INET_PROTO, INET_SERVICE, MARK, IFNAME = 7, 8, 9, 12, 13, 19, 41
-"""nft's numbers of data types."""
-
-_LENGTHS = {IPV4_ADDR: 4, IPV6_ADDR: 16, ETHER_ADDR: 6, INET_PROTO: 1, INET_SERVICE: 2, MARK: 4, IFNAME: 16}
-_OF_HOST_ORDER = (MARK, IFNAME)
-
 _SUBSYSTEM = 10
 _BEGIN, _END = 0x10, 0x11
 NEWTABLE, GETTABLE, DELTABLE, NEWCHAIN, GETCHAIN, DELCHAIN, NEWRULE, GETRULE, DELRULE = range(9)
@@ -48,12 +40,9 @@ NEWSET, GETSET, DELSET, NEWSETELEM, GETSETELEM, DELSETELEM = range(9, 15)
 
 _NLM_F_APPEND = 0x800
 _LIST_ELEM = 1
-_DATA_VALUE, _DATA_VERDICT = 1, 2
-_SET_MAP, _SET_CONCAT = 0x08, 0x80
+_DATA_VALUE = 1
+_SET_MAP = 0x08
 _VERDICTS = 0xFFFFFF00
-_TYPE_BITS = 6
-_COMMENT_BYTES = 127
-"""What nft takes for a comment when it reads a listing back, without the NUL."""
 
 
 class Table:
@@ -147,19 +136,15 @@ class Changes:
 
     def add_set(self, name: str, *types: int, verdicts: bool = False, values: tuple[int, ...] = ()) -> None:
         """A set of keys of that type, or of several put together; a map to verdicts, or to values, if asked for."""
-        kind = _kind(types)
-        fields = [_padded(_LENGTHS[each]) for each in types]
         flags = _SET_MAP if verdicts or values else 0
-        length = sum(fields) if len(types) > 1 else _LENGTHS[types[0]]
-        body = attributes((2, string(name)), (3, be32(flags)), (4, be32(kind)), (5, be32(length)), (10, be32(1)))
+        body = attributes((2, string(name)), (3, be32(flags)), (10, be32(1)))
+        body += attributes((4, be32(type_of(types))), (5, be32(length_of(types))))
         if verdicts:
             body += attributes((6, be32(_VERDICTS)), (7, be32(0)))
         elif values:
-            width = sum([_padded(_LENGTHS[each]) for each in values])
-            body += attributes((6, be32(_kind(values))), (7, be32(width)))
+            body += attributes((6, be32(type_of(values))), (7, be32(length_of(values))))
         if len(types) == 1:
-            order = 1 if types[0] in _OF_HOST_ORDER else 2
-            body += attribute(13, bytes((0, 4)) + struct.pack("=I", order))
+            body += attribute(13, byte_order(types[0]))
         self._push(NEWSET, NLM_F_CREATE, body, f"cannot add set {name}")
 
     def add_element(
@@ -219,37 +204,3 @@ class Changes:
     def _push_element(self, kind: int, flags: int, name: str, element: bytes, attempt: str) -> None:
         body = attribute(2, string(name)) + nested(3, nested(_LIST_ELEM, element))
         self._push(kind, flags, body, attempt)
-
-
-def be32(value: int) -> bytes:
-    """A number as nftables has them: big endian."""
-    return struct.pack("!I", value)
-
-
-def udata(comment: str) -> bytes:
-    """A comment as nft keeps it beside a rule, a chain or an element."""
-    text = comment.encode("utf-8", "surrogateescape")[:_COMMENT_BYTES] + b"\0"
-    return bytes((0, len(text))) + text
-
-
-def verdict_data(code: int, chain: str = "") -> bytes:
-    """What a packet meets."""
-    data = attribute(1, struct.pack("!i", code)) + (attribute(2, string(chain)) if chain else b"")
-    return nested(_DATA_VERDICT, data)
-
-
-def concatenated(*fields: bytes) -> bytes:
-    """A key of several fields, each padded to whole registers."""
-    return b"".join([field + b"\0" * (_padded(len(field)) - len(field)) for field in fields])
-
-
-def _kind(types: tuple[int, ...]) -> int:
-    """The number of several types put together, as nft has it."""
-    kind = 0
-    for each in types:
-        kind = kind << _TYPE_BITS | each
-    return kind
-
-
-def _padded(length: int) -> int:
-    return (length + 3) & ~3

@@ -36,7 +36,8 @@ from cni_multus.linux.expressions import (
     verdict,
     verdict_from,
 )
-from cni_multus.linux.nftables import GOTO, INET, IPV4_ADDR, IPV6_ADDR, POSTROUTING, RETURN, Changes, Table
+from cni_multus.linux.nftables import INET, POSTROUTING, Changes, Table
+from cni_multus.linux.nftdata import GOTO, IPV4_ADDR, IPV6_ADDR, RETURN
 from cni_multus.linux.nftlists import find_element, list_chains, list_elements, list_rules, push_emptied
 from cni_multus.marks import chain_name, comment, labels_start
 

@@ -9,7 +9,8 @@ from cni_multus.cni.errors import IoFailure, NetlinkFailure, TryAgainLater
 from cni_multus.cni.request import Attachment
 from cni_multus.linux.addresses import list_addresses
 from cni_multus.linux.exclusion import Exclusion
-from cni_multus.linux.nftables import JUMP, Changes
+from cni_multus.linux.nftables import Changes
+from cni_multus.linux.nftdata import JUMP
 from cni_multus.linux.nftlists import emptied_chains, find_element, has_chain, list_elements, list_rules, push_emptied
 from cni_multus.marks import chain_name, comment
 from cni_multus.portmaps.hostport import HELD, NAME, ONE, TO, Hostport

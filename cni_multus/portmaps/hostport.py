@@ -31,7 +31,8 @@ kernel (before 6.19) would look at all of these rules whenever a port is added: 
 from __future__ import annotations
 
 from cni_multus.cni.addressing import Ip
-from cni_multus.linux.nftables import INET, Table, concatenated
+from cni_multus.linux.nftables import INET, Table
+from cni_multus.linux.nftdata import concatenated
 
 UDP = 17
 PROTOCOLS = {"tcp": 6, "udp": UDP, "sctp": 132}

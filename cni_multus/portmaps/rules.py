@@ -31,21 +31,8 @@ from cni_multus.linux.expressions import (
     verdict,
     verdict_from,
 )
-from cni_multus.linux.nftables import (
-    DROP,
-    INET,
-    INET_PROTO,
-    INET_SERVICE,
-    IPV4_ADDR,
-    IPV6_ADDR,
-    JUMP,
-    OUTPUT,
-    POSTROUTING,
-    PREROUTING,
-    RETURN,
-    Changes,
-    Table,
-)
+from cni_multus.linux.nftables import INET, OUTPUT, POSTROUTING, PREROUTING, Changes, Table
+from cni_multus.linux.nftdata import DROP, INET_PROTO, INET_SERVICE, IPV4_ADDR, IPV6_ADDR, JUMP, RETURN
 from cni_multus.portmaps.hostport import ANY, NAME, ONE, TO, WAY
 
 TYPE_CHECKING = False

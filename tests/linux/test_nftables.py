@@ -14,22 +14,18 @@ import pytest
 from cni_multus.cni.errors import NetlinkFailure
 from cni_multus.linux import expressions as say
 from cni_multus.linux.netns import Namespace, setns
-from cni_multus.linux.nftables import (
+from cni_multus.linux.nftables import INET, POSTROUTING, PREROUTING, Changes, Table
+from cni_multus.linux.nftdata import (
     DROP,
     ETHER_ADDR,
     GOTO,
     IFNAME,
-    INET,
     INET_PROTO,
     INET_SERVICE,
     IPV4_ADDR,
     IPV6_ADDR,
     JUMP,
-    POSTROUTING,
-    PREROUTING,
     RETURN,
-    Changes,
-    Table,
     concatenated,
 )
 from cni_multus.linux.nftlists import find_element, list_chains, list_elements, list_rules
