@@ -14,7 +14,7 @@ import os
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
-from cni_multus.cni.request import is_name
+from cni_multus.cni.names import is_name
 from cni_multus.network import Network
 from cni_multus.state import files
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, DelegateFailure, InvalidNetworkConfig, IoFailure, note_leftovers
-from cni_multus.cni.request import VALID_ATTACHMENTS, Request, wrong_with_name
+from cni_multus.cni.names import wrong_with_name
+from cni_multus.cni.request import VALID_ATTACHMENTS, Request
 from cni_multus.cni.versions import FIRST_WITH, OLDEST, SUPPORTED, at_least, parse_version, require_supported
 from cni_multus.delegate import Program, find
 

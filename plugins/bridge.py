@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni_multus.cni.errors import CniError, NotAvailable
-from cni_multus.cni.request import wrong_with_ifname
+from cni_multus.cni.names import wrong_with_ifname
 from cni_multus.cni.result import Interface
 from cni_multus.linux.hostports import await_running, remove_pair
 from cni_multus.linux.links import find_link, link, random_mac

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, InvalidNetworkConfig, NotAvailable
-from cni_multus.cni.request import wrong_with_ifname
+from cni_multus.cni.names import wrong_with_ifname
 from cni_multus.linux.links import find_link
 from cni_multus.linux.netns import Namespace
 from cni_multus.linux.routes import RT_TABLE_MAIN

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cni_multus.cni.request import LONGEST_ID, LONGEST_NAME, Attachment
+from cni_multus.cni.names import LONGEST_ID, LONGEST_NAME
+from cni_multus.cni.request import Attachment
 from cni_multus.marks import chain_name, comment, label, labels_start
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import time
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, NetlinkFailure
-from cni_multus.cni.request import Attachment, wrong_with_ifname
+from cni_multus.cni.names import wrong_with_ifname
+from cni_multus.cni.request import Attachment
 from cni_multus.linux.devices import is_pci_address, pci_device_exists
 from cni_multus.linux.links import find_link, link
 from cni_multus.linux.moves import Home, find_moved, give_back, mend, move, require_free

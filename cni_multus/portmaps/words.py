@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from cni_multus.cni.addressing import BITS, Cidr, Ip
-from cni_multus.cni.request import wrong_with_ifname
+from cni_multus.cni.names import wrong_with_ifname
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import os
 from stat import S_ISREG
 
 from cni_multus.cni.errors import IoFailure
-from cni_multus.cni.request import is_name
+from cni_multus.cni.names import is_name
 from cni_multus.state import files
 
 _SEPARATOR = "\r\n"

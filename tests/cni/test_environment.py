@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from cni_multus.cni.request import is_name, wrong_with_ifname
+from cni_multus.cni.names import is_name, wrong_with_ifname
 from tests.cni.recorder import Conversation, Recorder
 
 if TYPE_CHECKING:

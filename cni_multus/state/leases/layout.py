@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from cni_multus.cni.addressing import BITS, Ip
 from cni_multus.cni.errors import InvalidEnvironment
-from cni_multus.cni.request import (
-    LONGEST_ID,
-    LONGEST_NAME,
-    Attachment,
-    is_name,
-    wrong_with_ifname,
-)
+from cni_multus.cni.names import LONGEST_ID, LONGEST_NAME, is_name, wrong_with_ifname
+from cni_multus.cni.request import Attachment
 from cni_multus.hashes import digest
 from cni_multus.state.files import TEMPORARY
 
