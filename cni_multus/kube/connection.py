@@ -146,7 +146,7 @@ def _reach(access: Access, deadline: Deadline) -> socket:
         else:
             return connection
     is_slow = isinstance(failure, TimeoutError)
-    why = f"no answer within {CONNECT:.0f} s" if is_slow else (failure.strerror or str(failure)).lower()
+    why = f"no answer within {patience.seconds:.0f} s" if is_slow else (failure.strerror or str(failure)).lower()
     raise Unreachable(f"not reachable: {why}") from failure
 
 

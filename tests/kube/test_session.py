@@ -36,6 +36,22 @@ def test_nobody_listening_is_told_soon(talk: Talk) -> None:
     assert not caught.value.details.startswith("tried 1 ")
 
 
+def test_a_black_hole_is_told_soon(talk: Talk) -> None:
+    """Who has no room for another connection lets it wait without a word."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        where = listener.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(where)
+        client = talk.client(f"https://127.0.0.1:{where[1]}", seconds=100)
+        with at_most(20), pytest.raises(Unreachable, match="no answer within 4 s") as caught:
+            client.patch(POOL_PATH, [])
+        for each in waiting:
+            each.close()
+    assert (caught.value.ambiguous, client.calls) == (False, 0)
+
+
 def test_a_name_that_nobody_knows_is_told_soon(talk: Talk) -> None:
     client = talk.client("https://nobody.invalid", seconds=100)
     with at_most(20), pytest.raises(Unreachable, match="cannot look up the name"):
