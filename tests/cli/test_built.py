@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from cni_multus import VERSION
 from tests.cli.terminal import Terminal
@@ -37,6 +38,24 @@ def test_the_command_line_works(node: Built) -> None:
     assert node.run_as("multus", "version").succeeded().stdout.startswith(f"multus {VERSION}\n")
     assert "host-local" in node.run_as("multus", "plugins").succeeded().stdout
     assert "commands:" in node.run_as("multus", "--help").succeeded().stdout
+
+
+def test_the_ipam_commands_read_and_print_yaml(node: Built, tmp_path: Path) -> None:
+    pools = tmp_path / "pools.yaml"
+    pools.write_text(
+        "kind: IPPool\nmetadata: {name: 10.0.0.0-24}\n"
+        "spec: {range: 10.0.0.0/24, allocations: {'5': {id: abc, podref: blue/web-0, ifname: net1}}}\n"
+    )
+    places = [f"--data-dir={tmp_path}/leases", f"--host-local-dir={tmp_path}/none", f"--static-dir={tmp_path}/none"]
+    imported = node.run_as(
+        "multus", "ipam", "import", "--from", str(pools), "--network", "storage", "--no-api", *places[:1]
+    )
+    assert (imported.status, "imported" in imported.stdout) == (0, True)
+    shown = node.run_as("multus", "ipam", "show", "storage", "-o", "yaml", "--no-api", *places).succeeded().stdout
+    assert yaml.safe_load(shown)["holders"][0]["pod"] == "blue/web-0"
+    exported = node.run_as("multus", "ipam", "export", "--as", "ippools", *places)
+    assert [one["kind"] for one in yaml.safe_load_all(exported.stdout)] == ["IPPool"]
+    assert node.run_as("multus", "ipam", "fsck", "--no-api", *places).succeeded().stdout == "nothing is wrong\n"
 
 
 def test_a_link_is_the_plugin_of_its_name(node: Built) -> None:
