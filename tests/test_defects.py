@@ -388,6 +388,52 @@ whereabouts
     ipam/whereabouts/test_plugin.py::test_with_the_policy_next_an_address_rests_before_it_is_anothers
   CNI up to 0.2.0 is told one address of a family, and the others leak
     ipam/whereabouts/test_config.py::test_old_versions_can_tell_one_address_of_a_family_wherever_it_comes_from
+  its reconciler deletes the reservations of every network that has a network_name
+    ipam/whereabouts/cluster/test_reconcile.py::test_reservations_of_named_networks_stay_with_their_pods
+  ... frees addresses of pods that start, have prefixes in their status, or are without Multus
+    ipam/whereabouts/cluster/test_reconcile.py::test_a_pod_keeps_its_address_whatever_its_status_says
+  ... keeps those of pods that have ended, and takes a pod for the one that had its name before
+    ipam/whereabouts/cluster/test_reconcile.py::test_a_pod_that_has_ended_gives_its_address_back
+    ipam/whereabouts/cluster/test_reconcile.py::test_a_pod_of_the_same_name_does_not_keep_its_predecessors_address
+  ... deletes a reservation that no pool has an entry for while its pod runs
+    ipam/whereabouts/cluster/test_reconcile_consistency.py::test_a_reservation_of_a_living_pod_is_left_and_told
+    ipam/whereabouts/cluster/test_reconcile_consistency.py::test_an_allocation_that_is_lost_is_restored_where_the_pod_shows_the_address
+  ... leaves entries without a reservation, and reservations of others, for ever
+    ipam/whereabouts/cluster/test_reconcile_consistency.py::test_a_reservation_that_is_lost_is_restored
+    ipam/whereabouts/cluster/test_reconcile_consistency.py::test_a_dead_pods_reservation_of_a_living_ones_address_is_replaced
+    ipam/whereabouts/cluster/test_reconcile_consistency.py::test_an_address_of_two_living_pods_is_told_and_left
+  ... ends with the first conflict, and all other pools wait until the next day
+    ipam/whereabouts/cluster/test_reconcile.py::test_an_address_that_changes_hands_at_the_last_moment_stays
+    ipam/whereabouts/cluster/test_reconcile.py::test_a_pool_that_cannot_be_changed_stops_no_other
+  ... compares every address with every pod, and runs on every node in the same minute
+    ipam/whereabouts/cluster/test_reconcile_planning.py::test_thousands_of_addresses_and_pods_are_compared_once
+    ipam/whereabouts/cluster/test_reconcile.py::test_four_at_once_do_it_once
+  pods that are deleted while its controller is down leak, until a cron job finds them once a day
+    ipam/whereabouts/cluster/test_reconcile.py::test_the_address_of_a_dead_pod_is_freed_and_reported
+    cli/ipam/test_reconcile.py::test_a_node_gives_back_what_its_journal_says
+  entries without an interface, and keys that it cannot read, are never freed
+    ipam/whereabouts/cluster/test_reconcile.py::test_old_and_odd_records_are_freed_as_well
+  slices: exclusions and bounds are dropped
+    ipam/whereabouts/cluster/test_slicing.py::test_exclusions_and_bounds_hold_inside_a_slice
+  slices: all ranges of a network have the slice of the first
+    ipam/whereabouts/cluster/test_slices.py::test_ranges_of_both_families_have_objects_of_their_own
+  slices: an edited range or size deals them anew while pods run
+    ipam/whereabouts/cluster/test_slices.py::test_an_edited_size_leaves_nodes_what_they_have_and_gives_no_address_twice
+    ipam/whereabouts/cluster/test_slices.py::test_an_edited_range_leaves_nodes_what_still_fits
+  slices: that of a node that is gone is another's at once, while its pods may run; its pool stays for ever
+    ipam/whereabouts/cluster/test_reconcile_slices.py::test_a_slice_is_kept_as_long_as_somebody_has_an_address_of_it
+    ipam/whereabouts/cluster/test_reconcile_slices.py::test_a_slice_is_freed_when_its_node_is_gone
+    ipam/whereabouts/cluster/test_reconcile_slices.py::test_a_node_whose_slice_was_freed_gets_another_one
+  slices: many of them make an object that the API refuses
+    ipam/whereabouts/cluster/test_slices.py::test_many_nodes_at_once_share_a_range_with_too_many_slices_to_list
+  slices: a node for which none is left, or whose name is another, gets nothing, and then crashes
+    ipam/whereabouts/cluster/test_slices.py::test_all_slices_taken_is_told_with_who_has_them
+    ipam/whereabouts/cluster/test_slices.py::test_a_node_whose_name_is_a_guess_claims_nothing
+  slices: networks that disagree block each other
+    ipam/whereabouts/cluster/test_slices.py::test_two_configurations_that_disagree_never_share_an_address
+  the address of a machine that moves to another node is given away
+    ipam/whereabouts/cluster/test_claims.py::test_a_claims_addresses_are_written_and_read_again
+    ipam/whereabouts/cluster/test_reconcile.py::test_a_claim_keeps_its_address_without_a_pod
 """
 """Types of plugins, "any" for what several have in common; below each what the reference's does; below that tests."""
 
