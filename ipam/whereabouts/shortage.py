@@ -8,6 +8,7 @@ from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import CniError, TryAgainLater
 from cni_multus.state.leases.disk import Disk
 from cni_multus.state.leases.hint import Hints
+from cni_multus.state.leases.listing import Listing
 from cni_multus.state.leases.past import STEP, is_abandoned
 from cni_multus.state.leases.record import Damaged, Record
 from cni_multus.state.readiness import why_not_writable
@@ -54,15 +55,31 @@ def why_not_available(store: Store, config: WhereaboutsConfig) -> str:
 
 def _has_free(store: Store, domain: str, pool: Pool) -> bool:
     """Whether an address is free, or would be made free for an ADD."""
+    found = _find_free(store, domain, pool)
+    if found is None:  # without a bitmap it is quicker to list them
+        listing = Listing(store)
+        taken = sum(listing.count(domain, first, last, pool.family) for first, last in pool.spans)
+        found = taken < pool.size
+    if found:
+        return True
+    now = store.clock.now()
+    return any(record is None or is_abandoned(record, now) for record in _holders(store, pool, domain, STEP))
+
+
+def _find_free(store: Store, domain: str, pool: Pool) -> bool | None:
+    """Whether an address is free, by the bitmap; None where that knows too little."""
     hints = Hints(store.layout.hints(domain))
+    looked = 0
     for first, last in pool.spans:
         number = hints.find_free(pool.family, first, last)
         while number is not None:
             if store.holder_of(domain, Ip(pool.family, number)) is None:
                 return True
+            looked += 1
+            if looked == STEP:
+                return None
             number = hints.find_free(pool.family, number + 1, last)
-    now = store.clock.now()
-    return any(record is None or is_abandoned(record, now) for record in _holders(store, pool, domain, STEP))
+    return False
 
 
 def _holders(store: Store, pool: Pool, domain: str, limit: int) -> Iterator[Record | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,7 @@ from ipam.whereabouts.onnode import NodeEngine
 from tests.leases import NETWORK, SetClock, config, holder, leftovers, pool, require_exactly, texts
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ipam.whereabouts.config import WhereaboutsConfig
@@ -48,8 +51,10 @@ class Node:
 
 
 @pytest.fixture
-def node(tmp_path: Path) -> Node:
-    return Node(tmp_path / "leases")
+def node() -> Iterator[Node]:
+    """In memory: nothing here is about a disk."""
+    with TemporaryDirectory(dir="/dev/shm") as directory:
+        yield Node(Path(directory) / "leases")
 
 
 # Giving and giving back
