@@ -122,6 +122,7 @@ class Acquisition:
             claimed = finding.take_of(ip)
             if self._confirm(where, claimed, self._record.entry):
                 return claimed
+            raise self._stolen(where, claimed)
         passed = self._used()
         found = finding.held_already(passed, at_any_price=bool(self._claim))
         while found:
@@ -131,6 +132,15 @@ class Acquisition:
             passed.add(take.address.ip)
             found = finding.found_in(self._taking.views.get(where.name), passed)
         return None
+
+    def _stolen(self, where: Place, claimed: Take) -> TryAgainLater:
+        assert self._claim
+        view = self._taking.views.get(where.name)
+        entry = view.entries.get(claimed.offset) if view else None
+        return TryAgainLater(
+            f"{claimed.address.ip}, which IPAMClaim {self._claim.ref} has by its status, is somebody else's in {where}",
+            f"{entry or 'another holder'} has it: who uses it has to be found out, a claim's address is not replaced",
+        )
 
     def _found(self, at: int, where: Place, finding: Finding) -> Take:
         while True:

@@ -51,6 +51,8 @@ class Reservation:
         """Whether it is for this pod and interface: no other pod of the name, as far as it is told."""
         if (self.podref, self.ifname) != (entry.podref, entry.ifname):
             return False
+        if self.holder and self.holder.holder.claim:
+            return self.container == entry.id  # a claim's: which pod uses it does not matter, its UID does
         return not self.pod_uid or not pod_uid or self.pod_uid == label_value(pod_uid)
 
     def __str__(self) -> str:

@@ -54,6 +54,11 @@ def slice_of(client: Client, config: WhereaboutsConfig, pool: Pool, *, fresh: bo
     return found
 
 
+def remembered_slice(client: Client, config: WhereaboutsConfig, pool: Pool) -> Cidr | None:
+    """The slice that this node's own file says that it has; nobody is asked."""
+    return _Claim(client, config, pool).remembered()
+
+
 def slice_pool_name(config: WhereaboutsConfig, pool: Pool) -> str:
     """What the NodeSlicePool of one of the ranges is called: as the peers call it for the first of them."""
     base = config.network_name or config.network
