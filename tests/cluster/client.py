@@ -58,7 +58,7 @@ class Client:
         content_type: str = JSON,
         accept: str = JSON,
         token: str | None = None,
-        timeout: float = 30,
+        timeout: float = 100,
     ) -> Reply:
         """One request; `body` becomes JSON unless it is bytes already."""
         data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
