@@ -11,6 +11,7 @@ import os
 from cni_multus.cni.errors import InvalidNetworkConfig, IoFailure
 from cni_multus.kube.deadline import Deadline
 from cni_multus.kube.errors import NotTrusted, Unreachable
+from cni_multus.state.files import failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _reach(access: Access, deadline: Deadline) -> socket:
 
     addresses = _addresses(access, Deadline(min(CONNECT, deadline.left())))
     patience = Deadline(min(CONNECT, deadline.left()))
-    failure: OSError = TimeoutError()
+    last: OSError = TimeoutError()
     for at, (family, where) in enumerate(addresses):
         connection = Socket(family, SOCK_STREAM)
         try:
@@ -142,12 +143,12 @@ def _reach(access: Access, deadline: Deadline) -> socket:
             connection.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
         except OSError as error:
             connection.close()
-            failure = error
+            last = error
         else:
             return connection
-    is_slow = isinstance(failure, TimeoutError)
-    why = f"no answer within {patience.seconds:.0f} s" if is_slow else (failure.strerror or str(failure)).lower()
-    raise Unreachable(f"not reachable: {why}") from failure
+    is_slow = isinstance(last, TimeoutError)
+    why = f"no answer within {patience.seconds:.0f} s" if is_slow else (last.strerror or str(last)).lower()
+    raise Unreachable(f"not reachable: {why}") from last
 
 
 def _addresses(access: Access, deadline: Deadline) -> list[Place]:
@@ -202,6 +203,8 @@ def _context(access: Access) -> _SSLContext:
         raise InvalidNetworkConfig(
             f"{access.source}: the certificate authority is not a certificate in PEM form"
         ) from error
+    except OSError as error:
+        raise failure(error, "read the system's certificate authorities") from error
     if access.certificate:
         _introduce(context, access)
     return context

@@ -17,6 +17,7 @@ from cni_multus.kube.exchange import CutOff, Malformed, head, receive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni_multus.cni.errors import CniError
     from cni_multus.kube.answers import Call
     from cni_multus.kube.credentials import Access
     from cni_multus.kube.exchange import Answer
@@ -79,22 +80,14 @@ class Session:
         deadline = Deadline(min(self._attempt, self._deadline.left()))
         if self._bearer is None:
             self._bearer = self.access.bearer()
-        sent = self.calls
+        before = self.calls
         try:
             answer = self._exchange(call, deadline)
-        except TimeoutError as error:
-            in_doubt = call.changes and self.calls > sent
-            raise TimedOut(f"{attempt}: no answer within {deadline.seconds:.1f} s", ambiguous=in_doubt) from error
         except Unreachable as error:
             raise Unreachable(f"{attempt}: {error.message}") from error
-        except Malformed as error:
-            raise BadAnswer(f"{attempt}: the answer is not an API server's: {error}", ambiguous=call.changes) from error
-        except (CutOff, OSError) as error:
-            reason = str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
-            said = reason.replace("_", " ").lower()
-            if "alert" in said:
-                raise NotTrusted(f"{attempt}: the server ends TLS: {said}") from error
-            raise Lost(f"{attempt}: {said}", ambiguous=call.changes) from error
+        except (CutOff, Malformed, OSError) as error:
+            in_doubt = call.changes and self.calls > before
+            raise _failure(error, attempt, deadline, in_doubt=in_doubt) from error
         return document(call, answer, attempt, self._bearer)
 
     def _exchange(self, call: Call, deadline: Deadline) -> Answer:
@@ -143,3 +136,16 @@ class Session:
         self._bearer = self.access.bearer()
         self.close()
         return before != (self._bearer, self.access.certificate, self.access.key)
+
+
+def _failure(error: Exception, attempt: str, deadline: Deadline, *, in_doubt: bool) -> CniError:
+    """What it means that there was no answer."""
+    if isinstance(error, TimeoutError):
+        return TimedOut(f"{attempt}: no answer within {deadline.seconds:.1f} s", ambiguous=in_doubt)
+    if isinstance(error, Malformed):
+        return BadAnswer(f"{attempt}: the answer is not an API server's: {error}", ambiguous=in_doubt)
+    reason = str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
+    said = reason.replace("_", " ").lower()
+    if "alert" in said:
+        return NotTrusted(f"{attempt}: the server ends TLS: {said}")
+    return Lost(f"{attempt}: {said}", ambiguous=in_doubt)
