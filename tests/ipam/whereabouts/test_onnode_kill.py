@@ -71,6 +71,7 @@ class World:
     def require_sound(self) -> None:
         """Nothing but what is believed is held, and the rest can be had to the last address."""
         self.clock.pass_by(1000)
+        self.config.wanted = [None] * len(self.config.pools)
         others = [holder(f"z{at}") for at in range(SIZE - len(self.held_here()))]
         given = [ip for other in others for ip in self.engine.acquire(self.config, other)]
         assert len(set(given)) == 2 * len(others)
