@@ -11,7 +11,8 @@ from cni_multus.kube.errors import Unavailable, Unprocessable
 from cni_multus.state.leases.lease import HELD, PENDING, RELEASED
 from ipam.whereabouts.cluster.entry import Entry
 from ipam.whereabouts.cluster.finding import Finding
-from ipam.whereabouts.cluster.giving import give_back
+from ipam.whereabouts.cluster.giving import give_back, unreserve
+from ipam.whereabouts.cluster.keeping import kept
 from ipam.whereabouts.cluster.naming import podref
 from ipam.whereabouts.cluster.record import Record
 from ipam.whereabouts.cluster.session import namespace_of, place, places
@@ -56,7 +57,7 @@ class Acquisition:
         self._claim = self._find_claim()
         self._old = locked.record
         self._record = self._new_record()
-        self._kept: list[Take | None] = _kept(self._old, self._places)
+        self._kept: list[Take | None] = kept(self._old, self._places)
         self._taking = Taking(self._client, config.data_dir, self._record, self._note_doubt)
         self._taking.relocate = self._relocate
         self._done: list[Take] = []
@@ -103,11 +104,11 @@ class Acquisition:
 
     def _one(self, at: int, where: Place) -> Take:
         wanted = self._config.wanted[at]
-        kept = self._kept[at]
-        if kept and wanted and wanted.firmly and wanted.ip != kept.address.ip:
-            kept = self._kept[at] = None
-        if kept and self._confirm(where, kept, self._expected()):
-            return kept
+        before = self._kept[at]
+        if before and wanted and wanted.firmly and wanted.ip != before.address.ip:
+            before = self._kept[at] = None
+        if before and self._confirm(where, before, self._expected()):
+            return before
         finding = Finding(
             self._client, self._config, where, self._record.entry, self._taking, self._session.deadline.left()
         )
@@ -174,7 +175,7 @@ class Acquisition:
 
     def _used(self) -> set[Ip]:
         """What other pools of this ADD have: two of them may be parts of one range."""
-        return {take.address.ip for take in (*self._done, *(kept for kept in self._kept if kept))}
+        return {take.address.ip for take in (*self._done, *(take for take in self._kept if take))}
 
     def _give_back_surplus(self) -> None:
         """What the holder had, and is not of these pools, or is not its own any more."""
@@ -197,7 +198,10 @@ class Acquisition:
         left = []
         for take in takes:
             try:
-                give_back(self._client, self._config.data_dir, self._record, take)
+                if take in self._taking.entered:
+                    give_back(self._client, self._config.data_dir, self._record, take)
+                else:
+                    unreserve(self._client, self._record, take)
             except CniError as failure:
                 failures.append(failure.message)
                 left.append(take)
@@ -239,16 +243,3 @@ class Acquisition:
         from ipam.whereabouts.cluster.claims import find_claim
 
         return find_claim(self._client, self._config, self._holder)
-
-
-def _kept(old: Record | None, where: list[Place]) -> list[Take | None]:
-    """For each place what the holder has of it: one inside its bounds if there is one, else another of its range."""
-    left = list(old.takes) if old and not old.look else []
-    kept: list[Take | None] = [None] * len(where)
-    for is_wanted in (lambda each, take: each.pool.first <= take.address.ip.number <= each.pool.last, lambda *_: True):
-        for at, each in enumerate(where):
-            found = next((take for take in left if take.pool == each.name and is_wanted(each, take)), None)
-            if kept[at] is None and found:
-                kept[at] = found
-                left.remove(found)
-    return kept

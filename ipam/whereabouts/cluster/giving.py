@@ -30,8 +30,7 @@ def give_back(client: Client, data_dir: str, record: Record, take: Take) -> None
     others = _drop(client, data_dir, record, take)
     if others and others.is_of(record.entry):
         return  # the same pod's, by another program: the reservation is for its address now
-    if take.reservation:
-        _delete(client, record, take)
+    unreserve(client, record, take)
     if others is None:
         note_free(data_dir, client.access.server, record.namespace, take.pool, take.address.ip)
 
@@ -75,8 +74,10 @@ def _drop(client: Client, data_dir: str, record: Record, take: Take) -> Entry | 
     return expected
 
 
-def _delete(client: Client, record: Record, take: Take) -> None:
+def unreserve(client: Client, record: Record, take: Take) -> None:
     """Remove the record's reservation, by the UID that it had, or else if it says that it is the record's."""
+    if not take.reservation:
+        return
     if take.uid:
         try:
             delete_reservation(client, record.namespace, take.reservation, take.uid)

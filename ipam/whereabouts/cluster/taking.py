@@ -36,6 +36,8 @@ class Taking:
         self._doubt = doubt
         """Called when an answer was missed."""
         self.touched: list[Take] = []
+        self.entered: list[Take] = []
+        """Of them, what the pools may know of."""
         self.views: dict[str, PoolView | None] = {}
         """Each pool as it was last read."""
         self.texts: dict[str, str] = {}
@@ -139,11 +141,11 @@ class Taking:
             except Unprocessable as error:
                 self._require_failed_test(error)
             except _Missed:
-                self._touch(wanted)
+                self._touch_pool(wanted)
             except TooLarge as error:
                 raise _full(place, error.message) from error
             else:
-                self._touch(wanted)
+                self._touch_pool(wanted)
                 return True
             stands = self.look(place, wanted)
             if stands:
@@ -158,9 +160,9 @@ class Taking:
         except AlreadyExists:
             return False
         except _Missed:
-            self._touch(wanted)
+            self._touch_pool(wanted)
             return False
-        self._touch(wanted)
+        self._touch_pool(wanted)
         return True
 
     def _unreserve(self, place: Place, wanted: Take) -> None:
@@ -184,6 +186,10 @@ class Taking:
     def _touch(self, wanted: Take) -> None:
         if wanted not in self.touched:
             self.touched.append(wanted)
+
+    def _touch_pool(self, wanted: Take) -> None:
+        self._touch(wanted)
+        self.entered.append(wanted)
 
     def _lease(self, wanted: Take) -> Lease:
         from cni_multus.state.leases.lease import Lease

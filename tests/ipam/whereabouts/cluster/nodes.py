@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cni_multus.cni.addressing import BITS, Cidr, Ip
@@ -17,7 +21,6 @@ from ipam.whereabouts.pool import Pool
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from pathlib import Path
 
     from ipam.whereabouts.cluster.record import Record
     from tests.cluster.cluster import Cluster
@@ -54,6 +57,11 @@ class Node:
             cluster=ClusterConfig(str(self.kubeconfig), node=self.name),
             data_dir=str(self.data_dir),
         )
+
+    def command(self, verb: str, container: str) -> list[str]:
+        """The same verb as a program: `add` for a pod that is called like its container up to a dot."""
+        members = {key: str(value) if isinstance(value, Path) else value for key, value in asdict(self).items()}
+        return [sys.executable, "-S", "-B", "-m", __spec__.name, verb, container, json.dumps(members)]
 
     def engine(self) -> ClusterEngine:
         return ClusterEngine(str(self.data_dir), {}, self.settle)
@@ -158,3 +166,22 @@ def audit(cluster: Cluster, *nodes: Node, foreign: Collection[str] = ()) -> None
     assert {place: each for place, each in found.items() if each[1] not in foreign} == held
     names = {name: (each["podref"], each.get("ifname", "")) for name, each in reservations(cluster).items()}
     assert {name: each for name, each in names.items() if each[0] not in foreign} == reserved
+
+
+def main() -> None:
+    """One verb of a node in a process of its own: `<verb> <container> <the node's members as JSON>`."""
+    verb, container, members = sys.argv[1:]
+    told = json.loads(members)
+    node = Node(**{**told, "data_dir": Path(told["data_dir"]), "kubeconfig": Path(told["kubeconfig"])})
+    match verb:
+        case "add":
+            node.add(container, pod=f"default/{container.partition('.')[0]}", uid="uid")
+        case "delete":
+            node.delete(container)
+        case _:
+            node.collect(*container.split(","))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
