@@ -11,8 +11,8 @@ from tests.chains.scene import ListScene, Scene
 from tests.chains.test_degraded import leave
 
 if TYPE_CHECKING:
-    from tests.chains.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 
 @pytest.mark.parametrize("scenes", [Scene, ListScene], ids=["multus", "lists"])

@@ -12,8 +12,8 @@ from tests.chains.scene import ListScene, Scene
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.chains.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 PODS = 8
 

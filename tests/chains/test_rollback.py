@@ -14,9 +14,9 @@ from tests.chains.scene import Scene
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.chains.conftest import MakePod
     from tests.node import Pod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 PLACES = [(0, at) for at in range(1, 6)] + [(1, at) for at in range(1, 4)] + [(2, 1), (2, 2)]
 

@@ -18,9 +18,9 @@ from tests.plugins.shown import Shown
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.chains.conftest import MakePod
     from tests.node import Pod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 STAYS = (
     "link cni0",

@@ -12,7 +12,7 @@ from tests.node import Node, Pod
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.multus.conftest import MakePod
+    from tests.pods import MakePod
 
 RESULT = {"cniVersion": "1.0.0", "ips": [{"address": "192.0.2.1/24"}]}
 

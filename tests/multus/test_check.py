@@ -11,8 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.multus.conftest import MakePod
     from tests.node import Node, Pod
+    from tests.pods import MakePod
 
 
 def three(node: Node) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from tools.build import PROGRAM
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.multus.conftest import MakePod
     from tests.node import Node, Pod
+    from tests.pods import MakePod
 
 MANY = 16
 

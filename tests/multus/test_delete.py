@@ -14,8 +14,8 @@ from tests.node import Pod, in_private_mounts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.multus.conftest import MakePod
     from tests.node import Node
+    from tests.pods import MakePod
 
 BUSY = json.dumps({"cniVersion": "1.0.0", "code": 11, "msg": "the fabric is busy"})
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from tests.node import Pod, in_private_mounts
 
 if TYPE_CHECKING:
-    from tests.multus.conftest import MakePod
     from tests.node import Answer, Node
+    from tests.pods import MakePod
 
 
 def three(node: Node, **more: object) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from tests.multus.gomultus import write_cached, write_scratch
 from tests.node import Pod
 
 if TYPE_CHECKING:
-    from tests.multus.conftest import MakePod
     from tests.node import Answer, Node
+    from tests.pods import MakePod
 
 
 def three(node: Node, **more: object) -> dict[str, Any]:

@@ -13,8 +13,8 @@ from cni_multus.linux.links import add_bridge
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.multus.conftest import MakePod
     from tests.node import Node, Pod
+    from tests.pods import MakePod
 
 
 def untouched(node: Node, pod: Pod) -> bool:

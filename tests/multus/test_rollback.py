@@ -15,8 +15,8 @@ from tests.node import in_private_mounts
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.multus.conftest import MakePod
     from tests.node import Node, Pod
+    from tests.pods import MakePod
 
 WHERE = '[blue/pod-1/u1:{0}]: error adding container to network "{0}": '
 

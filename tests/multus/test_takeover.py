@@ -15,8 +15,8 @@ from tools.reference import reference_plugins
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.multus.conftest import MakePod
     from tests.node import Node, Pod
+    from tests.pods import MakePod
 
 
 @pytest.fixture(scope="session")

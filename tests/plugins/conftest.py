@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.node import Pod
 from tests.plugins.datagrams import make_outside
 from tests.plugins.portmapped import bridged
-from tests.plugins.runtime import Runtime
 from tests.plugins.services import serving
 from tests.plugins.shown import Shown
+from tests.pods import node, pod
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from cni_multus.linux.netns import Namespace
     from tests.conftest import MakeNamespace
+    from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
-
-class MakePod(Protocol):
-    def __call__(self, name: str = ...) -> Pod: ...
-
-
-@pytest.fixture
-def node(host: Namespace, tmp_path: Path) -> Runtime:
-    return Runtime(host, tmp_path)
+__all__ = ["inside", "make_pod", "node", "outside", "pod", "served"]
 
 
 @pytest.fixture
@@ -36,11 +29,6 @@ def make_pod(netns: MakeNamespace) -> MakePod:
         return Pod(netns(f"netns-{name}"), name)
 
     return make
-
-
-@pytest.fixture
-def pod(make_pod: MakePod) -> Pod:
-    return make_pod()
 
 
 @pytest.fixture

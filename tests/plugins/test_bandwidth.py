@@ -11,9 +11,9 @@ from tests.plugins.runtime import VERSIONS, WITH_CHECK
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 
 @pytest.fixture(params=["bridge", "macvlan"])

@@ -10,9 +10,9 @@ from tests.plugins.limited import Limited, qdiscs, root_of, seconds
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 SIZE = 2_000_000
 RATE = 8_000_000  # bits: the transfer takes two seconds less the burst

@@ -11,9 +11,9 @@ from tests.plugins.configs import bridge, pools
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 MAC = "02:00:5e:00:00:01"
 OTHER_MAC = "02:00:5e:00:00:02"

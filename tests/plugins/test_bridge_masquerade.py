@@ -13,8 +13,8 @@ from tests.plugins.masqueraded import FAMILIES, SUBNETS, address, garbage, rules
 if TYPE_CHECKING:
     from tests.conftest import MakeNamespace
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 BACKENDS = ["", "nftables", "iptables"]
 

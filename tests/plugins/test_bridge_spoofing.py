@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 WITHOUT_NFTABLES = Path(__file__).with_name("without_nftables.py")
 FALSE = "02:00:00:00:00:99"

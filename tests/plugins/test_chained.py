@@ -13,8 +13,8 @@ from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 MANY = 12
 OF_KIND: dict[str, dict[str, Any]] = {"bridge": {"isGateway": True}, "macvlan": {"master": UPLINK}}

@@ -17,8 +17,8 @@ from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
     from tests.node import Answer, Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 
 @pytest.fixture

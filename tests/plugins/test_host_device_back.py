@@ -16,9 +16,9 @@ from tests.plugins.lent import MAC, OTHER_MAC, add_device, host_device, on_recor
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 MAC = "02:00:5e:00:00:01"
 OTHER_MAC = "02:00:5e:00:00:02"

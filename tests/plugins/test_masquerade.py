@@ -24,9 +24,9 @@ from tests.plugins.masqueraded import (
 if TYPE_CHECKING:
     from tests.conftest import MakeNamespace
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 MANY = 12
 BACKENDS = ["", "nftables", "iptables"]

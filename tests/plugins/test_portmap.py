@@ -11,8 +11,8 @@ from tests.plugins.runtime import VERSIONS, WITH_CHECK
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 WEB = mapping(8080)
 DUAL = given("10.1.2.5/24", "2001:db8:1::5/64")

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 MANY = 16
 LOCAL, LOCAL6, STRANGE = "192.0.2.1", "2001:db8:ff::1", "198.51.100.1"

@@ -14,8 +14,8 @@ from tests.plugins.services import SHORT, asked, bound, serving
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 
 def track(node: Runtime) -> None:

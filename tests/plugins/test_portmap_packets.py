@@ -14,8 +14,8 @@ from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 CAPABLE: dict[str, object] = {"capabilities": {"portMappings": True}}
 

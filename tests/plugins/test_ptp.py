@@ -14,9 +14,9 @@ from tests.plugins.runtime import VERSIONS, WITH_CHECK
 if TYPE_CHECKING:
     from tests.conftest import MakeNamespace
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 SUBNETS = "10.1.2.0/24", "2001:db8:1::/66"
 ROUTES = [{"dst": "0.0.0.0/0"}, {"dst": "192.168.0.0/16"}, {"dst": "2001:db8:9::/64"}]

@@ -11,9 +11,9 @@ from tests.plugins.runtime import VERSIONS
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 SUBNETS = "10.1.2.0/24", "2001:db8:1::/64"
 

@@ -15,7 +15,7 @@ from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
+    from tests.pods import MakePod
 
 ROUTE = {"dst": "10.9.0.0/16"}
 REFUSED_ROUTES = {

@@ -14,9 +14,9 @@ from tests.plugins.routed import Routed
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 SENDS = 14
 """More than an ADD sends to the kernel."""

@@ -10,9 +10,9 @@ from tests.plugins.configs import bridge, pools
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 
 def test_a_new_bridge_has_its_name_and_is_not_promiscuous(node: Runtime, pod: Pod) -> None:

@@ -10,8 +10,8 @@ from tests.node import UPLINK
 from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 BRIDGE: dict[str, Any] = {"cniVersion": "1.1.0", "name": "blue", "type": "bridge", "bridge": "cni0"}
 MACVLAN: dict[str, Any] = {"cniVersion": "1.1.0", "name": "blue", "type": "macvlan", "master": UPLINK}

@@ -14,9 +14,9 @@ from tests.plugins.runtime import VERSIONS, WITH_CHECK
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
     from tests.plugins.shown import Shown
+    from tests.pods import MakePod
 
 MAC = "02:00:5e:00:00:01"
 OWNER, GROUP = 4711, 4712

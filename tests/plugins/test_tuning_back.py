@@ -14,8 +14,8 @@ from tests.plugins.tuned import Tuned
 
 if TYPE_CHECKING:
     from tests.node import Pod
-    from tests.plugins.conftest import MakePod
     from tests.plugins.runtime import Runtime
+    from tests.pods import MakePod
 
 MAC = "02:00:5e:00:00:01"
 ARP_FILTER = "net.ipv4.conf.IFNAME.arp_filter"
