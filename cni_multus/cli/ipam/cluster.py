@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from cni_multus.cli.ipam.ranges import KnownRanges
     from cni_multus.cli.ipam.snapshot import Snapshot
-    from cni_multus.cni.addressing import Ip
+    from cni_multus.cni.addressing import Cidr, Ip
     from ipam.whereabouts.cluster.entry import Entry
     from ipam.whereabouts.cluster.reservations import Reservation
 
@@ -51,7 +51,10 @@ class Cluster:
             if name not in shown:
                 yield Summary(ENGINE, name, [taken[0][0]], sizes.get(name), len(taken), self.journal.directory)
 
-    def held(self) -> Iterator[Held]:
+    def held(self, within: Cidr | None = None) -> Iterator[Held]:
+        return (held for held in self._all() if within is None or within.contains(held.ip))
+
+    def _all(self) -> Iterator[Held]:
         journalled = {(held.pool, held.ip): held for taken in self._taken_by_pool().values() for _, held in taken}
         snapshot = self.readable()
         if snapshot is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cni_multus.cni.addressing import Ip
+    from cni_multus.cni.addressing import Cidr, Ip
     from cni_multus.state.leases.lease import Lease
 
 IN_FLIGHT = 120.0
@@ -126,8 +126,8 @@ class Place(Protocol):
     def pools(self) -> Iterator[Summary]:
         """Every pool, counted without reading each record."""
 
-    def held(self) -> Iterator[Held]:
-        """Every address that somebody has, in no order."""
+    def held(self, within: Cidr | None = None) -> Iterator[Held]:
+        """Every address that somebody has, or those of a range, in no order."""
 
     def find(self, ip: Ip) -> Iterator[Held]:
         """Who has this one; several where pools overlap, or where something is wrong."""

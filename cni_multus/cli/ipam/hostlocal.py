@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cni_multus.cli.ipam.ranges import KnownRanges
+    from cni_multus.cni.addressing import Cidr
 
 
 class Directory:
@@ -47,10 +48,11 @@ class Directory:
                 network=network,
             )
 
-    def held(self) -> Iterator[Held]:
+    def held(self, within: Cidr | None = None) -> Iterator[Held]:
         for network in self.networks():
             for ip in self._addresses(network):
-                yield from self._read(network, ip)
+                if within is None or within.contains(ip):
+                    yield from self._read(network, ip)
 
     def find(self, ip: Ip) -> Iterator[Held]:
         for network in self.networks():

@@ -46,10 +46,11 @@ class NodeStore:
                 ENGINE, domain, counted.texts, counted.size, counted.used, f"{self._data_dir}/address/{domain}"
             )
 
-    def held(self) -> Iterator[Held]:
+    def held(self, within: Cidr | None = None) -> Iterator[Held]:
         for domain in self._domains():
             for ip, key in self.listing.addresses(domain):
-                yield self._held(domain, ip, key)
+                if within is None or within.contains(ip):
+                    yield self._held(domain, ip, key)
 
     def find(self, ip: Ip) -> Iterator[Held]:
         for domain in self._domains():

@@ -1,12 +1,13 @@
-"""Whether the API server has a pod: one answer per pod, or all of them listed once where there are many to ask for."""
+"""Whether the API server has a pod or a claim: one answer each, or all of them listed once where many are asked for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.ipam.evidence import GONE, LIKELY_GONE, LIVES, UNKNOWN, Verdict
 from cni_multus.cni.errors import CniError
-from cni_multus.kube.errors import NotFound, NotServed
+from cni_multus.kube.errors import Forbidden, NotFound, NotServed
 from cni_multus.kube.objects import IPAM_CLAIMS, PODS, Resource
 
 if TYPE_CHECKING:
@@ -16,28 +17,44 @@ if TYPE_CHECKING:
     from cni_multus.kube.client import Client
 
 ENDED = ("Succeeded", "Failed")
+_UID_LENGTH = 36
+
+
+@dataclass(frozen=True)
+class Known:
+    """What matters of an object; `phase` only of a pod that was asked for alone, or has ended."""
+
+    uid: str
+    phase: str = ""
+    deleted: bool = False
 
 
 class Pods:
-    """What `client` tells of pods and claims; each is asked for once."""
+    """What `client` tells of pods and claims; `complain` is told when it does not, and then nothing more is asked."""
 
     def __init__(self, client: Client, complain: Callable[[CniError], None]) -> None:
         self._client = client
         self._complain = complain
         self._away = False
-        self._all: dict[str, Mapping[str, object]] | None = None
-        self._seen: dict[tuple[Resource, str], Mapping[str, object] | None] = {}
+        self._listed = False
+        self._claims_hidden = False
+        self._known: dict[tuple[Resource, str], Known | None] = {}
 
     def list_all(self) -> None:
-        """Ask for all pods now, instead of for each when it is judged: what is judged must have been read before."""
-        found: dict[str, Mapping[str, object]] = {}
+        """Ask for all now, instead of for each when it is judged: what is judged must have been read before."""
         try:
-            for pod in self._client.list(PODS.path()):
-                metadata = _part(pod, "metadata")
-                found[f"{metadata.get('namespace')}/{metadata.get('name')}"] = pod
+            self._list(PODS)
+            for phase in ENDED:
+                self._list(PODS, phase)
+            try:
+                self._list(IPAM_CLAIMS)
+            except NotServed:
+                pass  # then there are none
+            except Forbidden:
+                self._claims_hidden = True
         except CniError as error:
             self._give_up(error)
-        self._all = found
+        self._listed = True
 
     def judge(self, held: Held) -> Verdict | None:
         """What the API server says of an owner, None where it says nothing of it."""
@@ -49,48 +66,60 @@ class Pods:
             self._give_up(error)
             return None
 
-    def _give_up(self, error: CniError) -> None:
-        self._away = True
-        self._complain(error)
-
     def _judge(self, held: Held) -> Verdict | None:
         if held.claim:
             if self._find(IPAM_CLAIMS, held.claim) is None:
-                return Verdict(GONE, f"the claim {held.claim} is not there any more")
+                return None if self._claims_hidden else Verdict(GONE, f"the claim {held.claim} is not there any more")
             return Verdict(LIVES, f"the claim {held.claim} keeps it")
         if held.pod.count("/") != 1:
             return None
         pod = self._find(PODS, held.pod)
         if pod is not None:
             return _judge(held, pod)
-        claim = self._find(IPAM_CLAIMS, held.pod) if held.engine == "kubernetes" else None
-        if claim is not None and _part(claim, "metadata").get("uid") == held.container_id:
-            return Verdict(LIVES, f"the claim {held.pod} keeps it")
+        if held.engine == "kubernetes" and len(held.container_id) == _UID_LENGTH:
+            claim = self._find(IPAM_CLAIMS, held.pod)
+            if claim is not None and claim.uid == held.container_id:
+                return Verdict(LIVES, f"the claim {held.pod} keeps it")
+            if self._claims_hidden:
+                return Verdict(UNKNOWN, "it looks like a claim's, and claims may not be listed")
         return Verdict(GONE, f"the API server has no pod {held.pod}")
 
-    def _find(self, resource: Resource, name: str) -> Mapping[str, object] | None:
-        if resource is PODS and self._all is not None:
-            return self._all.get(name)
-        if (resource, name) not in self._seen:
+    def _find(self, resource: Resource, name: str) -> Known | None:
+        if not self._listed and (resource, name) not in self._known:
             namespace, _, own = name.partition("/")
             try:
-                found: Mapping[str, object] | None = self._client.get(resource.path(namespace, own))
+                found: Known | None = _known(self._client.get(resource.path(namespace, own)))
             except (NotFound, NotServed):
                 found = None
-            self._seen[resource, name] = found
-        return self._seen[resource, name]
+            self._known[resource, name] = found
+        return self._known.get((resource, name))
+
+    def _list(self, resource: Resource, phase: str = "") -> None:
+        selected = f"status.phase={phase}" if phase else ""
+        for document in self._client.list(resource.path(), fields=selected, metadata_only=True):
+            metadata = _part(document, "metadata")
+            name = f"{metadata.get('namespace')}/{metadata.get('name')}"
+            self._known[resource, name] = _known(document, phase)
+
+    def _give_up(self, error: CniError) -> None:
+        self._away = True
+        self._complain(error)
 
 
-def _judge(held: Held, pod: Mapping[str, object]) -> Verdict:
-    uid = _part(pod, "metadata").get("uid")
-    phase = _part(pod, "status").get("phase")
-    if held.uid and held.uid != uid:
-        return Verdict(GONE, f"pod {held.pod} is another one by now: its UID is {uid}, not {held.uid}")
-    if phase in ENDED:
-        return Verdict(LIKELY_GONE, f"pod {held.pod} has ended ({phase})")
-    if "deletionTimestamp" in _part(pod, "metadata"):
+def _judge(held: Held, pod: Known) -> Verdict:
+    if held.uid and held.uid != pod.uid:
+        return Verdict(GONE, f"pod {held.pod} is another one by now: its UID is {pod.uid}, not {held.uid}")
+    if pod.phase in ENDED:
+        return Verdict(LIKELY_GONE, f"pod {held.pod} has ended ({pod.phase})")
+    if pod.deleted:
         return Verdict(LIVES, f"pod {held.pod} is being deleted, and still there")
-    return Verdict(LIVES if phase else UNKNOWN, f"the API server has pod {held.pod} ({phase or 'without a phase'})")
+    return Verdict(LIVES, f"the API server has pod {held.pod}" + (f" ({pod.phase})" if pod.phase else ""))
+
+
+def _known(document: Mapping[str, object], phase: str = "") -> Known:
+    metadata = _part(document, "metadata")
+    told = phase or str(_part(document, "status").get("phase") or "")
+    return Known(str(metadata.get("uid")), told, "deletionTimestamp" in metadata)
 
 
 def _part(document: Mapping[str, object], key: str) -> Mapping[str, object]:

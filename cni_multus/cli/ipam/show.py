@@ -88,7 +88,7 @@ class Show(Command):
         tables = [Table("Pools", POOLS, [pool.to_json() for pool in pools], "there are no pools")]
         found = bool(pools)
         if arguments.what:
-            holders = [held for held in looked.gather(lambda place: place.held()) if wanted.has(held)]
+            holders = [held for held in looked.gather(lambda place: place.held(wanted.range)) if wanted.has(held)]
             holders.sort(key=lambda held: (held.ip.family, held.ip.number, held.engine))
             rows = [held.to_json() for held in holders]
             largest = largest_holders(holders)
@@ -108,21 +108,18 @@ class Wanted:
 
     def __init__(self, text: str) -> None:
         self._name = text
-        try:
-            self._range = Cidr.parse(text) if "/" in text else None
-        except ValueError:
-            self._range = None
+        self.range = _range(text)
 
     def has_pool(self, pool: Summary) -> bool:
         """Whether a pool is meant; every one where nothing is."""
         if not self._name or self._name in (pool.pool, pool.network, *pool.ranges):
             return True
-        return self._range is not None and any(_overlap(self._range, text) for text in pool.ranges)
+        return self.range is not None and any(_overlap(self.range, text) for text in pool.ranges)
 
     def has(self, held: Held) -> bool:
         """Whether an address is meant."""
-        if self._range is not None:
-            return self._range.contains(held.ip)
+        if self.range is not None:
+            return self.range.contains(held.ip)
         return self._name in (held.pool, held.network)
 
 
@@ -132,13 +129,17 @@ def largest_holders(holders: Sequence[Held]) -> list[dict[str, object]]:
     return [{"holder": who, "addresses": count} for who, count in counted.most_common(LARGEST) if count > 1]
 
 
+def _range(text: str) -> Cidr | None:
+    try:
+        return Cidr.parse(text)
+    except ValueError:
+        return None
+
+
 def _overlap(one: Cidr, text: str) -> bool:
     """Whether a range, as its text begins or ends with a prefix, has an address in common with `one`."""
     for word in text.replace("(", " ").split():
-        try:
-            other = Cidr.parse(word)
-        except ValueError:
-            continue
-        if other.family == one.family and one.first <= other.last and other.first <= one.last:
+        other = _range(word)
+        if other is not None and other.family == one.family and one.first <= other.last and other.first <= one.last:
             return True
     return False

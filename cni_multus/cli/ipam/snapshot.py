@@ -23,6 +23,7 @@ class Snapshot:
 
     def __init__(self, api: Api) -> None:
         self.api = api
+        self._splits: dict[str, tuple[str, Ip] | None] = {}
         self.unreadable: dict[str, str] = {}
         """The names of pools that make no sense, and why."""
 
@@ -62,7 +63,10 @@ class Snapshot:
 
     def split(self, reservation: Reservation) -> tuple[str, Ip] | None:
         """The network_name and the address of a reservation, None where its name is no address."""
-        return split_reservation(reservation.name, self.network_names.values())
+        name = reservation.name
+        if name not in self._splits:
+            self._splits[name] = split_reservation(name, self.network_names.values())
+        return self._splits[name]
 
     def reservations_of(self, pool: str, ip: Ip) -> list[Reservation]:
         """The reservations of an address that count for a pool: those of its network_name."""
