@@ -14,6 +14,8 @@ in_parallel := --numprocesses=4 --dist=worksteal
 
 # Tests leave nothing outside the checkout: pytest's directories are below .cache, and stay for failed tests only.
 export PYTEST_DEBUG_TEMPROOT := $(CURDIR)/.cache/pytest
+# Compiled modules are kept: each worker, and the virtual machine, would compile all of them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Using it
 
