@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bench import report
 from bench.measure import Failed
 from bench.row import Bench, Row
-from bench.rows import calls, memory, meta, pair, plugins, pool, portmap, start
+from bench.rows import calls, leases, memory, meta, pair, plugins, pool, portmap, start
 from bench.runtime import Runtime
 from bench.table import table
 from bench.world import isolate, make_world
@@ -28,6 +28,7 @@ ROWS = {
     "plugins": plugins,
     "portmap": portmap,
     "pool": pool,
+    "leases": leases,
     "memory": memory,
     "calls": calls,
 }
@@ -51,7 +52,7 @@ def main() -> int:
     # On the disk that the checkout is on: /tmp may be memory, and files are a part of what is measured.
     (ROOT / ".cache").mkdir(exist_ok=True)
     with TemporaryDirectory(prefix="bench-", dir=ROOT / ".cache") as directory, ExitStack() as worlds:
-        bench = prepare(Path(directory), worlds, reference, runs)
+        bench = prepare(Path(directory), worlds, reference, runs, quick=options.quick)
         rows = measure(bench, options.rows or list(ROWS))
     report.write(options.output, circumstances, rows)
     print(table(rows))
@@ -71,7 +72,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def prepare(directory: Path, worlds: ExitStack, reference: Path, runs: int) -> Bench:
+def prepare(directory: Path, worlds: ExitStack, reference: Path, runs: int, *, quick: bool) -> Bench:
     """Both sides: links to our program under its plugins' names, a node and a pod each, a directory on disk each.
 
     The programs are copied: a build in the meantime does not change what is measured.
@@ -88,7 +89,7 @@ def prepare(directory: Path, worlds: ExitStack, reference: Path, runs: int) -> B
         data = directory / f"{name}-data"
         data.mkdir()
         sides[name] = Runtime(programs, worlds.enter_context(make_world(directory / name)), data)
-    return Bench(sides["ours"], sides["reference"], baseline, runs)
+    return Bench(sides["ours"], sides["reference"], baseline, runs, quick=quick)
 
 
 def measure(bench: Bench, names: list[str]) -> list[Row]:

@@ -68,3 +68,5 @@ class Bench:
     baseline: Path
     runs: int
     warmups: int = 3
+    quick: bool = False
+    """Whether what takes minutes to prepare is left out."""
