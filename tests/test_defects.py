@@ -336,19 +336,53 @@ whereabouts
     ipam/whereabouts/test_config_flatfile.py::test_there_need_be_none
     ipam/whereabouts/test_config_flatfile.py::test_a_file_that_is_being_written_is_waited_for
     ipam/whereabouts/test_plugin.py::test_a_delete_needs_no_configuration
+  an address is given though its pool could not take it
+    ipam/whereabouts/cluster/test_faults.py::test_an_add_is_done_or_not
+    ipam/whereabouts/cluster/test_faults.py::test_a_pool_that_can_take_no_more_gives_nothing
+    ipam/whereabouts/cluster/test_halves.py::test_without_protection_an_address_that_is_not_in_its_pool_is_not_given
+  an ADD that was tried again makes the reservation of the first range only
+    ipam/whereabouts/cluster/test_halves.py::test_a_pod_that_comes_again_has_every_reservation_again
+  the DEL of an ADD that failed frees the address of whoever was faster
+    ipam/whereabouts/cluster/test_halves.py::test_an_add_that_was_refused_takes_nothing_from_anybody
+    ipam/whereabouts/cluster/test_peer.py::test_a_peer_whose_add_fails_takes_our_reservation_along_and_it_is_made_again
+  a hundred addresses that another range has, and no other is found
+    ipam/whereabouts/cluster/test_peer.py::test_a_hundred_addresses_that_another_range_has
+    ipam/whereabouts/cluster/test_peer.py::test_a_range_that_is_full_by_other_ranges_is_exhausted
+  a pod whose address is reserved for another never starts again
+    ipam/whereabouts/cluster/test_peer.py::test_an_entry_of_ours_whose_reservation_is_another_pods_is_given_up
+  a pool whose range has host bits is counted wrong
+    ipam/whereabouts/cluster/test_faults.py::test_a_pool_of_another_range_is_refused
+  one leader for the cluster: an address or two a second, sixty at once wait for half a minute
+    ipam/whereabouts/cluster/test_engine.py::test_a_quiet_add_is_two_calls_and_so_is_its_del
+    ipam/whereabouts/cluster/test_many.py::test_nodes_that_all_start_at_once_spread
+    ipam/whereabouts/cluster/test_many.py::test_pods_of_one_node_do_not_meet
+  two calls for one pod lead at once; one that loses the lease hangs
+    ipam/whereabouts/cluster/test_many.py::test_one_attachment_that_many_add_at_once
+  killed while it leads it leaves half an address, and keeps the others waiting
+    ipam/whereabouts/cluster/test_kill.py::test_killed_anywhere
+  a DEL that cannot reach the API, or is not its turn for a minute, succeeds and leaks
+    ipam/whereabouts/cluster/test_faults.py::test_an_api_that_is_gone
+    ipam/whereabouts/cluster/test_faults.py::test_a_del_is_done_now_or_later
+  entries without an interface are never released
+    ipam/whereabouts/cluster/test_peer.py::test_entries_without_an_interface_are_released
   without a pod's name ADD fails, and DEL does nothing
     ipam/whereabouts/test_config_requested.py::test_a_holder_is_the_pod_where_one_is_told_and_else_the_container
     ipam/whereabouts/test_plugin.py::test_the_first_address_is_given_again_once_it_was_given_back
   DEL ends with the first range that has no entry, and the other family leaks
+    ipam/whereabouts/cluster/test_halves.py::test_del_goes_on_behind_a_range_that_has_nothing
     ipam/whereabouts/test_plugin.py::test_of_two_families_both_are_given_or_none
   two interfaces of a pod get one address over two ranges, and the first DEL frees it for others
+    ipam/whereabouts/cluster/test_engine.py::test_two_interfaces_of_a_pod_have_an_address_each
     ipam/whereabouts/test_plugin.py::test_two_interfaces_of_a_pod_have_an_address_each
   two ranges of one network give an interface the same address twice
+    ipam/whereabouts/cluster/test_engine.py::test_two_windows_of_one_range_give_two_addresses
     ipam/whereabouts/test_plugin.py::test_a_second_range_of_one_network_is_another_range
     ipam/whereabouts/test_ranges.py::test_a_range_that_cannot_be_meant_is_refused
   a pod and the one that replaces it under its name share a live address
+    ipam/whereabouts/cluster/test_engine.py::test_another_pod_of_the_name_gets_another_address
     ipam/whereabouts/test_plugin.py::test_a_pod_of_the_same_name_that_is_another_one_has_another_address
   IPv6: addresses far from the range's beginning are given twice, or cannot be given back
+    ipam/whereabouts/cluster/test_engine.py::test_offsets_that_peers_cannot_read_are_not_given
     ipam/whereabouts/test_plugin.py::test_addresses_of_any_distance_from_the_ranges_beginning_are_told_apart
   /31, /32, /127 and /128 are refused
     ipam/whereabouts/test_ranges.py::test_of_the_smallest_ranges_every_address_serves

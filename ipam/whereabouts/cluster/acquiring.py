@@ -125,7 +125,7 @@ class Acquisition:
                 return claimed
             raise self._stolen(where, claimed)
         passed = self._used()
-        found = finding.held_already(passed, at_any_price=bool(self._claim))
+        found = finding.held_already(passed, at_any_price=bool(self._claim or self._locked.damage))
         while found:
             take, entry = found
             if (firm is None or take.address.ip == firm) and self._confirm(where, take, entry):
