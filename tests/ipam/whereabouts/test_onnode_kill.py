@@ -11,11 +11,13 @@ import pytest
 
 from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import TryAgainLater
+from cni_multus.cni.request import VALID_ATTACHMENTS
 from cni_multus.state.leases.listing import Listing
+from cni_multus.state.leases.store import Store
 from ipam.whereabouts.config import Wanted
 from ipam.whereabouts.onnode import NodeEngine
 from ipam.whereabouts.taking import domains_of
-from tests.leases import BOOT, NETWORK, SetClock, config, holder, require_exactly
+from tests.leases import BOOT, NETWORK, SetClock, config, holder, leftovers, require_exactly
 from tests.stepping import killed_before
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from cni_multus.cni.addressing import Cidr
     from cni_multus.cni.request import Attachment
     from cni_multus.state.leases.lease import Holder
+    from tests.ipam.runtime import Ipam
 
 BOTH = ("10.0.0.0/29", "2001:db8::/125")
 SIZE = 6
@@ -286,3 +289,33 @@ def test_killed_at_every_system_call(
     record_property("killed", tried)
     record_property("recovered", dict.fromkeys(RECOVERIES, tried))
     assert tried > 20
+
+
+@pytest.mark.parametrize("command", ["ADD", "DEL", "GC"])
+@pytest.mark.timeout(600)
+def test_the_plugin_killed_at_every_system_call(
+    whereabouts: Callable[..., Ipam], memory: Path, record_property: Callable[[str, object], None], command: str
+) -> None:
+    """The whole request, as a runtime makes it: what is read and printed, too."""
+    number = 1
+    while True:
+        directory = memory / f"plugin-{number}"
+        ranges = [{"range": range_} for range_ in BOTH]
+        ipam = whereabouts(ipRanges=ranges, dataDir=str(directory))
+        other = ipam.add("other").ips
+        if command != "ADD":
+            ipam.add("victim").succeeded()
+        members = [{"containerID": "other", "ifname": "eth0"}]
+        garbage = ipam.with_keys(**{VALID_ATTACHMENTS: members})
+        if not killed_before(lambda: garbage.call(command, "victim"), number):  # noqa: B023
+            break
+        given = ipam.add("next").ips
+        assert set(given).isdisjoint(other)
+        for container in ("victim", "next"):
+            ipam.delete(container).succeeded()
+        store = Store(str(directory))
+        assert sorted(str(ip) for ip, _ in Listing(store).addresses("_default")) == ["10.0.0.1", "2001:db8::1"]
+        assert leftovers(store) == []
+        number += 1
+    record_property("killed", number - 1)
+    assert number > 40
