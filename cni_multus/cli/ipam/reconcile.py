@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 PATIENCE = 1800.0
 """Seconds for everything but the wait between the looks."""
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _IN_A_POD = "KUBERNETES_SERVICE_HOST"
 
 WHAT = (
@@ -74,14 +73,14 @@ class Reconcile(Command):
         parser.add_argument(
             "--grace",
             metavar="TIME",
-            type=seconds,
+            type=options.seconds,
             default=GRACE,
             help="between the two looks: 90s, 10m (2m); less than an ADD takes is dangerous",
         )
         parser.add_argument(
             "--lost-after",
             metavar="TIME",
-            type=seconds,
+            type=options.seconds,
             default=0.0,
             help="a node that was not ready for so long has no containers any more (by default such a node may)",
         )
@@ -96,8 +95,8 @@ class Reconcile(Command):
         from cni_multus.kube.client import Client
         from cni_multus.kube.deadline import Deadline
 
-        open_work = [] if arguments.dry_run else _work_off(arguments.data_dir)
         access = _access(arguments)
+        open_work = [] if arguments.dry_run else _work_off(arguments.data_dir)
         namespace = arguments.namespace or access.namespace or DEFAULT_NAMESPACE
         with Client(access, Deadline(PATIENCE + arguments.grace)) as client:
             outcome = reconcile(
@@ -111,14 +110,6 @@ class Reconcile(Command):
         if outcome.contradictions() or (arguments.dry_run and outcome.done):
             return FOUND
         return PARTIAL if outcome.failed or open_work else DONE
-
-
-def seconds(text: str) -> float:
-    """The type of an argument that is a time: `90s`, `10m`, `2h`, `7d`, or a number of seconds."""
-    number, unit = (text, "s") if text.isdecimal() else (text[:-1], text[-1:])
-    if not (number.isascii() and number.isdecimal()) or unit not in _UNITS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 90s, 10m, 2h or 7d")
-    return float(int(number) * _UNITS[unit])
 
 
 def _access(arguments: argparse.Namespace) -> Access:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from cni_multus.cli.ipam.reconcile import seconds
+from cni_multus.cli.ipam.options import seconds
 from cni_multus.cli.main import run
 from tests.cli.terminal import Ended
 from tests.ipam.whereabouts.cluster.nodes import Node
