@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,7 +63,7 @@ def emit(form: str, document: object, tables: Iterable[Table], stream: TextIO | 
     """Print `document` in a form for programs, or `tables` in one for people."""
     stream = stream or sys.stdout
     if form == JSON:
-        json.dump(document, stream, indent=2, ensure_ascii=False)
+        json.dump(document, stream, indent=2)  # ASCII: what is not UTF-8 in a name must not end the output
         stream.write("\n")
     elif form == YAML:
         stream.write(to_yaml(document))
@@ -75,13 +75,16 @@ def to_yaml(document: object) -> str:
     """A YAML document, members in their order."""
     import yaml
 
-    return yaml.dump(document, Dumper=_dumper(), sort_keys=False, allow_unicode=True, width=120)
+    try:
+        return _to_yaml(document, getattr(yaml, "CSafeDumper", yaml.SafeDumper))
+    except UnicodeEncodeError:  # what is not UTF-8 in a name; the slower one escapes it
+        return _to_yaml(document, yaml.SafeDumper)
 
 
-def _dumper() -> type:
+def _to_yaml(document: object, dumper: Any) -> str:
     import yaml
 
-    return getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    return str(yaml.dump(document, Dumper=dumper, sort_keys=False, width=120))
 
 
 def warn(text: str) -> None:

@@ -108,7 +108,7 @@ class Cluster:
         """What the journal says was taken: the range and the address, by the pool's name."""
         found: dict[str, list[tuple[str, Held]]] = {}
         for record in self.journal.records():
-            for take in record.takes:
+            for take in () if record.look else record.takes:
                 held = Held(take.address.ip, ENGINE, take.pool, self.journal.path(record.holder.key), here=True)
                 held.fill(record.lease)
                 held.prefix = take.address.prefix

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command, UsageError
+from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command
 from cni_multus.cli.ipam import options, survey
 from cni_multus.cli.ipam.evidence import GONE, LIKELY_GONE, Verdict
 from cni_multus.cli.ipam.held import IN_FLIGHT, PENDING, RELEASED
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from cni_multus.cli.ipam.evidence import Evidence
     from cni_multus.cli.ipam.held import Held
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 COLUMNS = (
     Column("ADDRESS", "address"),
@@ -54,14 +52,18 @@ class Leaks(Command):
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
-            "--older-than", metavar="TIME", default="", help="only what was taken so long ago: 90s, 10m, 2h, 7d"
+            "--older-than",
+            metavar="TIME",
+            type=options.seconds,
+            default=0.0,
+            help="only what was taken so long ago: 90s, 10m, 2h, 7d",
         )
         parser.add_argument("--sure", action="store_true", help="only what is surely gone")
         survey.declare(parser)
         options.add_output(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
-        before = time.time() - parse_age(arguments.older_than)
+        before = time.time() - arguments.older_than
         looked = Survey(arguments)
         suspects = [held for held in looked.gather(lambda place: place.held()) if held.since <= before]
         judging = looked.evidence(many=True)
@@ -83,13 +85,3 @@ def judge(evidence: Evidence, held: Held) -> Verdict:
     if held.state == PENDING and time.time() - held.since < IN_FLIGHT:
         return Verdict("in flight", "an ADD may be at work on it")
     return evidence.judge(held)
-
-
-def parse_age(text: str) -> float:
-    """`10m` as seconds, 0 for nothing."""
-    number, unit = (text, "s") if text.isdecimal() else (text[:-1], text[-1:])
-    if not text:
-        return 0.0
-    if not number.isdecimal() or unit not in _UNITS:
-        raise UsageError(f"--older-than: {text!r} is not a time like 90s, 10m, 2h or 7d")
-    return float(int(number) * _UNITS[unit])

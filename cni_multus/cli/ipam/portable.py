@@ -65,7 +65,7 @@ def print_lines(leases: Iterable[Portable]) -> Iterator[str]:
     """The document, line by line."""
     yield json.dumps(HEADER) + "\n"
     for lease in leases:
-        yield json.dumps(lease.to_json(), ensure_ascii=False) + "\n"
+        yield json.dumps(lease.to_json()) + "\n"
 
 
 def is_lines(data: bytes) -> bool:

@@ -12,6 +12,7 @@ from cni_multus.cli.ipam.hostlocal import Directory
 from cni_multus.cli.ipam.ranges import KnownRanges
 from cni_multus.cli.output import warn
 from cni_multus.cni.errors import CniError
+from cni_multus.kube.errors import Unavailable
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +31,7 @@ class Survey:
         self.partial = False
         """Whether something could not be looked at."""
         self._arguments = arguments
+        self._is_away = False
         self._api = self._connect(arguments)
         self.places: list[Place] = list(self._places(arguments))
 
@@ -53,7 +55,7 @@ class Survey:
     def evidence(self, *, many: bool = False) -> Evidence:
         """What tells whether owners live; `many` of them will be asked for, and have been read."""
         pods = None
-        if self._api is not None and not self.partial:
+        if self._api is not None and not self._is_away:
             from cni_multus.cli.ipam.pods import Pods
 
             pods = Pods(self._api.client, self.complain)
@@ -64,6 +66,7 @@ class Survey:
     def complain(self, error: CniError) -> None:
         """Warn of what could not be looked at."""
         self.partial = True
+        self._is_away = self._is_away or isinstance(error, Unavailable)
         warn(f"{error.message} ({error.details})" if error.details else error.message)
 
     def _connect(self, arguments: argparse.Namespace) -> Api | None:

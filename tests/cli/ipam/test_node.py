@@ -144,10 +144,8 @@ def test_leaks_are_no_older_than_asked_for(operator: Operator) -> None:
     os.utime(path, (old, old))
     assert len(operator.json("leaks", "--older-than", "10m", status=1)["leaks"]) == 1
     ended = operator.ipam("leaks", "--older-than", "soon")
-    assert (ended.status, ended.stderr) == (
-        2,
-        "multus ipam leaks: --older-than: 'soon' is not a time like 90s, 10m, 2h or 7d\n",
-    )
+    assert (ended.status, ended.stderr.count("\n")) == (2, 1)
+    assert "argument --older-than: 'soon' is not a time like 90s, 10m, 2h or 7d" in ended.stderr
 
 
 @pytest.mark.parametrize(
@@ -195,6 +193,15 @@ def test_control_characters_do_not_reach_the_terminal(operator: Operator) -> Non
     shown = operator.ipam("show", "_default").succeeded().stdout
     assert "\x1b" not in shown
     assert "\\x1b[2Jweb" in shown
+
+
+def test_what_is_not_utf_8_is_printed_all_the_same(operator: Operator) -> None:
+    directory = operator.host_local / "net1"
+    directory.mkdir(parents=True)
+    (directory / "10.0.0.1").write_bytes(b"abc\r\nnet\xff")
+    for form in ("table", "wide", "json", "yaml"):
+        ended = operator.ipam("owner", "10.0.0.1", "-o", form)
+        assert (ended.status, "net\\udcff" in ended.stdout.lower()) == (0, True), ended.stdout
 
 
 def test_reading_takes_no_lock_and_writes_nothing(operator: Operator) -> None:

@@ -35,7 +35,7 @@ cidrs = [Cidr.parse("10.0.0.0/26"), Cidr.parse("fd00::/122")]
 config = WhereaboutsConfig("net1", [Pool(one, one.first + 1, one.last - 1) for one in cidrs], data_dir={where!r})
 engine = NodeEngine({where!r})
 held = []
-while not select.select([sys.stdin], [], [], 0)[0]:
+while not select.select([sys.stdin], [], [], random.random() / 200)[0]:  # the lock is not fair
     name = "c%x" % random.getrandbits(40)
     holder = Holder(Attachment("net1", name, "eth0"), netns="/proc/self/ns/net", boot=running_boot())
     engine.acquire(config, holder)
@@ -50,7 +50,7 @@ from cni_multus.cni.addressing import Ip
 from cni_multus.state.owners import Owner
 from cni_multus.state.reservations import Reservations
 held = []
-while not select.select([sys.stdin], [], [], 0)[0]:
+while not select.select([sys.stdin], [], [], random.random() / 200)[0]:  # the lock is not fair
     owner = Owner("c%x" % random.getrandbits(40), "eth0")
     with Reservations({where!r}, "net1", "the test") as reservations:
         ip = reservations.find_free(4, 0x0a000001, 0x0a00003e)
