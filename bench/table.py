@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from bench.row import Row
 
 HEAD = ("what", "ours", "reference", "ratio", "budget", "ok")
-UNITS = {"memory": " MiB", "disk": " MiB", "inodes": " inodes"}
-DIGITS = {"memory": 1, "calls": 0, "disk": 1, "inodes": 0}
+UNITS = {"memory": " MiB", "asked": " calls", "KiB": " KiB", "disk": " MiB", "inodes": " inodes"}
+DIGITS = {"memory": 1, "asked": 1, "KiB": 1, "p50": 0, "p99": 0, "calls": 0, "disk": 1, "inodes": 0}
 
 
 def table(rows: Iterable[Row]) -> str:
