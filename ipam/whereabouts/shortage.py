@@ -43,8 +43,7 @@ def why_not_available(store: Store, config: WhereaboutsConfig) -> str:
     if why := why_not_writable(root):
         return why
     try:
-        if store.exists():
-            Disk.of(root).require_own(root)
+        Disk.below(root).require_own(root)
         for domain, pool in zip(domains_of(config), config.pools, strict=True):
             if not _has_free(store, domain, pool):
                 return exhausted(store, config, pool, domain).message

@@ -51,6 +51,13 @@ class Disk:
         kind = _kind(os.path.realpath(path), (files.read(MOUNTS) or b"").decode("utf-8", "surrogateescape"))
         return Disk(kind, device, ordered=kind == "xfs" or (kind == "ext4" and _has_journal(device)))
 
+    @staticmethod
+    def below(path: str) -> Disk:
+        """The file system that the directory `path` is on, or will be once it is made."""
+        while not os.path.lexists(path):
+            path = os.path.dirname(path)
+        return Disk.of(path)
+
     def require_own(self, path: str) -> None:
         """Raise IoFailure where other nodes can see the directory `path`."""
         if self.kind in SHARED:

@@ -42,10 +42,7 @@ def find_out(layout: Layout, now: Moment) -> bool:
     """
     from cni_multus.state.leases.disk import Disk
 
-    path = layout.root
-    while not os.path.lexists(path):
-        path = os.path.dirname(path)
-    disk = Disk.of(path)
+    disk = Disk.below(layout.root)
     disk.require_own(layout.root)
     files.make_directory(f"{layout.root}/lease")
     known = {

@@ -169,6 +169,7 @@ def test_a_disk_that_several_nodes_see_is_refused_before_anything_is_written(
     assert not ipam.data_dir.exists()
     ipam.data_dir.mkdir()
     ipam.run("ADD", "a").failed(5, f"it is on {kind}")
+    ipam.run("STATUS").failed(50, f"it is on {kind}")
     ipam.run("DEL", "a").succeeded()
     assert list(ipam.data_dir.iterdir()) == []
 

@@ -143,6 +143,20 @@ def test_random_requests_and_kills(
     record_property("kills", len(killed.read_text().split()) if killed.exists() else 0)
 
 
+def test_two_hundred_pods_at_once(memory: Path) -> None:
+    asked = config("10.0.0.0/24", "2001:db8::/120", data_dir=memory)
+
+    def work(number: int) -> None:
+        given = NodeEngine(str(memory)).acquire(asked, holder(f"p{number}"))
+        (memory / f"given{number}").write_text(" ".join(map(str, given)))
+
+    in_processes(200, work)
+    given = [text for path in memory.glob("given*") for text in path.read_text().split()]
+    assert len(set(given)) == 400
+    assert len(list(Listing(Store(str(memory))).leases())) == 200
+    assert leftovers(Store(str(memory))) == []
+
+
 def test_pools_without_protection_share_an_address_and_never_one_of_their_own(memory: Path) -> None:
     directory, claims = memory / "leases", Claims(memory / "claims")
     configs = [
