@@ -43,6 +43,8 @@ with open({calls!r}, "a") as log:
                               stdin=json.loads(stdin or b"{{}}"), time=stamp)) + "\\n")
 behaviour = json.load(open({behaviour!r})).get(command, {{}})
 time.sleep(behaviour.get("sleep", 0))
+while not os.path.exists(behaviour.get("until", "/")):
+    time.sleep(0.01)
 if "signal" in behaviour:
     os.kill(os.getpid(), behaviour["signal"])
 print(behaviour.get("stderr", ""), end="", file=sys.stderr)

@@ -328,7 +328,7 @@ def test_a_program_that_hangs_is_tried_again_later(directory: PluginDirectory) -
     with pytest.raises(TryAgainLater) as failure:
         call(program, "ADD", request(directory), timeout=0.3)
     assert failure.value.code == 11
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 def test_complaints_of_a_program_that_succeeds_go_to_standard_error(

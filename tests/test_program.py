@@ -188,9 +188,9 @@ def test_what_hangs_is_killed_with_all_its_children(directory: PluginDirectory, 
     pids = tmp_path / "pids"
     program = directory.write("hanging", HANGING.format(pids=pids, then=then))
     started = time.monotonic()
-    with pytest.raises(TryAgainLater, match=r"hanging did not end within 0\.6 s and was killed"):
-        outcome(program, timeout=0.6)
-    assert time.monotonic() - started < 5
+    with pytest.raises(TryAgainLater, match=r"hanging did not end within 2\.5 s and was killed"):
+        outcome(program, timeout=2.5)
+    assert time.monotonic() - started < 60
     family = [int(line) for line in pids.read_text().split()]
     assert len(family) == 4
     assert all(gone(pid) for pid in family)
@@ -202,7 +202,7 @@ def test_what_never_stops_printing_is_killed_in_time_too(directory: PluginDirect
     started = time.monotonic()
     with pytest.raises(TryAgainLater, match="did not end"):
         outcome(program, timeout=0.8)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 @pytest.mark.parametrize("to", ["", ">&2"])
@@ -224,7 +224,7 @@ def test_a_daemon_that_keeps_the_output_open_is_not_waited_for(directory: Plugin
     daemon = int((tmp_path / "pid").read_text())
     try:
         assert (ended.status, ended.stdout) == (0, b"answer\n")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
         assert is_alive(daemon)
     finally:
         os.kill(daemon, signal.SIGKILL)
@@ -256,12 +256,12 @@ def test_a_shortage_of_descriptors_is_told_and_leaves_none(directory: PluginDire
 
 
 def test_programs_run_side_by_side(directory: PluginDirectory) -> None:
-    program = directory.write("echo", "sleep 0.3; exec cat")
+    program = directory.write("echo", "sleep 2; exec cat")
     started = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda at: outcome(program, b"%d" % at * 100_000).stdout, range(8)))
     assert answers == [b"%d" % at * 100_000 for at in range(8)]
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 12
 
 
 # What it may see of our own environment.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 UNUSED = tuple(f"nft {kind} inet multus_hostports way" for kind in ("chain", "rule"))
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 """Seconds that the kernel may take to clear up after a namespace."""
 
 

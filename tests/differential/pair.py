@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 VERSIONS = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 WITH_INTERFACES = VERSIONS[2:]
 WITH_PREVIOUS = ("0.4.0", "1.0.0", "1.1.0")
-PATIENCE = 1.5  # seconds for what the kernel does in its own time
+PATIENCE = 20  # seconds for what the kernel does in its own time: on an idle machine it takes one
 AT_ONCE = 7  # comparisons; most of the time they wait for the kernel
 
 

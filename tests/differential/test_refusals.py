@@ -393,7 +393,7 @@ def refuses(answer: Answer, *, mine: bool) -> None:
 
 def touched(side: Side, before: dict[str, object], *, patient: bool) -> bool:
     """Whether anything is not as it was, once the kernel has had its time."""
-    deadline = time.monotonic() + (1.0 if patient else 0.0)
+    deadline = time.monotonic() + (20 if patient else 0)
     while side.start(reserved_and_shown, side).result() != before:
         if time.monotonic() > deadline:
             return True

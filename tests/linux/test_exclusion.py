@@ -51,7 +51,7 @@ def test_one_is_inside_at_a_time(host: Namespace) -> None:
 def test_other_names_and_other_nodes_do_not_wait(host: Namespace, container: Namespace) -> None:
     start = time.monotonic()
     with Exclusion(host, "bridge cni0"), Exclusion(host, "bridge cni1"), Exclusion(container, "bridge cni0"):
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 2.5, "who waits does so for 3 s"
 
 
 def seconds_to_enter(host: Namespace, wait: float) -> float:

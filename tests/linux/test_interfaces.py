@@ -93,7 +93,7 @@ def test_a_duplicate_is_detected(host: Namespace, container: Namespace, index: i
 
     bring_up(host, link(host, "veth1").index, [V6], [])
     bring_up(container, index, [V6], [], nodad=False)
-    for _ in range(100):
+    for _ in range(600):
         [address] = [each for each in list_addresses(container, index, 6) if each.packed == V6[0]]
         if address.dadfailed:
             return

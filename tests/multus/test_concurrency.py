@@ -16,6 +16,7 @@ from tools.build import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.node import Node, Pod
     from tests.pods import MakePod
@@ -130,15 +131,18 @@ def test_a_request_waits_for_the_one_before_it(node: Node, pod: Pod) -> None:
     assert node.remains(pod) == {}
 
 
-def test_a_pod_that_hangs_holds_up_no_other(node: Node, make_pod: MakePod) -> None:
+def test_a_pod_that_hangs_holds_up_no_other(node: Node, make_pod: MakePod, tmp_path: Path) -> None:
     slow, quick = make_pod("pod-1"), make_pod("pod-2")
-    hanging = node.config(node.bridge(), node.program("slow", ADD={"sleep": 4, "stdout": '{"cniVersion": "1.0.0"}'}))
+    let_go = tmp_path / "go"
+    hangs: dict[str, object] = {"until": str(let_go), "stdout": '{"cniVersion": "1.0.0"}'}
+    hanging = node.config(node.bridge(), node.program("slow", ADD=hangs))
     thread = threading.Thread(target=lambda: node.call("ADD", hanging, slow).succeeded())
     thread.start()
     while not node.calls("ADD"):
         time.sleep(0.01)
     for command in ("ADD", "CHECK", "DEL"):
         node.call(command, four(node), quick).succeeded()
-    assert thread.is_alive(), "the other was done before"
+    assert thread.is_alive()
+    let_go.touch()
     thread.join()
     node.call("CHECK", hanging, slow).succeeded()

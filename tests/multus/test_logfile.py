@@ -125,7 +125,7 @@ def test_a_lock_that_is_never_released_holds_up_no_pod(tmp_path: Path) -> None:
     with held(path, fcntl.LOCK_EX):
         before = time.monotonic()
         LogFile(str(path), Section({})).append(b"one more\n")
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 30
     assert path.read_bytes() == b"one more\n"
 
 

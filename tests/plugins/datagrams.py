@@ -13,7 +13,7 @@ from tests.plugins.shown import Shown
 if TYPE_CHECKING:
     from tests.conftest import MakeNamespace
 
-PATIENCE = 10
+PATIENCE = 30
 """Seconds after which a datagram is taken for lost; one that passes is there at once."""
 
 OUTSIDE = {4: "192.0.2.2", 6: "2001:db8:ff::2"}

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 EVERYTHING = 3
 BROADCAST = "ff:ff:ff:ff:ff:ff"
-PATIENCE = 10
+PATIENCE = 30
 """Seconds after which a frame is taken for lost; one that passes is there at once."""
 
 _SOL_PACKET = 263

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 KINDS = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
-PATIENCE = 5.0
+PATIENCE = 30.0
 """Seconds after which an answer is taken for lost."""
 
 SHORT = 0.4

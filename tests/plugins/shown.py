@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from typing import Any
+
+BRIEFLY = 0.3
+"""Seconds after which nobody answers any more."""
 
 
 class Shown:
@@ -38,6 +42,14 @@ class Shown:
     def is_up(self, name: str) -> bool:
         """Whether somebody brought a link up."""
         return "UP" in self.link(name)["flags"]
+
+    def reaches(self, address: str, options: str = "", *, within: float = 30) -> bool:
+        """Whether a ping is answered; it is sent again for so many seconds, since a link that is new may need some."""
+        deadline = time.monotonic() + within
+        while "1 received" not in self.run(f"ping -c1 -W{min(within, 1)} {options} {address} 2>&1 || true"):
+            if time.monotonic() >= deadline:
+                return False
+        return True
 
     def setting(self, name: str) -> str:
         """A kernel setting below net/."""

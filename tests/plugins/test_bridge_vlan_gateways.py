@@ -26,8 +26,8 @@ def gateway(node: Runtime, *subnets: str, vlan: int = 100, **more: object) -> di
     return bridge(vlan=vlan, isDefaultGateway=True, ipam=pools(node, *(subnets or LAYOUTS[0])), **more)
 
 
-def answers(pod: Pod, address: str, *, within: int = 10) -> bool:
-    return "1 received" in Shown(pod.netns).run(f"ping -c1 -W{within} {address} || true")
+def answers(pod: Pod, address: str, *, within: float = 60) -> bool:
+    return Shown(pod.netns).reaches(address, within=within)
 
 
 def native_vlan(node: Runtime, port: str) -> set[int]:

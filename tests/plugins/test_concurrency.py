@@ -127,7 +127,7 @@ def test_threads_of_one_process_do_not_meet(node: Runtime, make_pod: MakePod) ->
 @pytest.mark.parametrize("at", [2, 3, 4, 5])
 def test_a_bridge_that_somebody_else_makes_meanwhile_is_used(at: int, node: Runtime, pod: Pod) -> None:
     """Somebody who knows nothing of our turns: the Go plugin, or an operator."""
-    delay = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", f"inject=sendto:delay_enter=1s:when={at}"]
+    delay = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", f"inject=sendto:delay_enter=3s:when={at}"]
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(node.process, "ADD", bridge(node), pod, *delay)
         time.sleep(0.6)
@@ -138,7 +138,7 @@ def test_a_bridge_that_somebody_else_makes_meanwhile_is_used(at: int, node: Runt
 
 
 def test_something_else_that_takes_the_bridges_name_meanwhile_is_told(node: Runtime, pod: Pod) -> None:
-    delay = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", "inject=sendto:delay_enter=1s:when=3"]
+    delay = ["strace", "-qq", "-o", "/dev/null", "-e", "trace=sendto", "-e", "inject=sendto:delay_enter=3s:when=3"]
     with ThreadPoolExecutor(1) as threads:
         answer = threads.submit(node.process, "ADD", bridge(node), pod, *delay)
         time.sleep(0.6)

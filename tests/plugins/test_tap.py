@@ -34,7 +34,7 @@ fcntl.ioctl(device, 0x400454CA, struct.pack("=16sH22x", b"eth0", 0x1002 | flags)
 own = bytes.fromhex("020000000009")
 arp = struct.pack("!HHBBH6s4s6s4s", 1, 0x0800, 6, 4, 1, own, socket.inet_aton("10.1.2.9"), bytes(6),
                   socket.inet_aton(address))
-until = time.monotonic() + 3
+until = time.monotonic() + 30
 while time.monotonic() < until:
     os.write(device, b"\\xff" * 6 + own + b"\\x08\\x06" + arp)  # again, until a bridge's new port forwards
     frame = os.read(device, 2048) if select.select([device], [], [], 0.1)[0] else b""

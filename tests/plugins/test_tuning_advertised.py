@@ -33,7 +33,7 @@ def tuned(node: Runtime, pod: Pod, inside: Shown) -> Tuned:
 
 def hear(tuned: Tuned) -> None:
     """Advertise until the pod has an address of the prefix and a default route."""
-    for _ in range(50):
+    for _ in range(300):
         advertise(tuned.node.host.path)
         if advertised(tuned.inside) and default_routes(tuned.inside):
             return
