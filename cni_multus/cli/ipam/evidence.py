@@ -44,6 +44,12 @@ class Evidence:
         self._known: dict[str, list[str]] | None = None
         self._processes: dict[str, int] | None = None
 
+    def forget(self, *, many: bool = True) -> None:
+        """Look anew from now on, for all that the API server has or for each that is judged."""
+        self._known = self._processes = None
+        if self._pods is not None:
+            self._pods.forget(many=many)
+
     def judge(self, held: Held) -> Verdict:
         """The verdict on one owner."""
         told = self._pods.judge(held) if self._pods is not None else None

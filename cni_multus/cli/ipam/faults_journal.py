@@ -12,11 +12,13 @@ from cni_multus.cli.ipam.evidence import GONE, LIVES
 from cni_multus.cli.ipam.finding import Finding
 from cni_multus.cli.ipam.held import IN_FLIGHT, Held
 from cni_multus.cni.addressing import Ip
+from cni_multus.cni.errors import CniError
 from cni_multus.kube.errors import AlreadyExists, NotFound, Unprocessable
 from cni_multus.state.leases.lease import HELD, PENDING, RELEASED
-from ipam.whereabouts.cluster.pools import Place, take
+from ipam.whereabouts.cluster.openwork import SETTLE
+from ipam.whereabouts.cluster.pools import Place, drop, take
 from ipam.whereabouts.cluster.record import boot_time
-from ipam.whereabouts.cluster.reservations import create_reservation
+from ipam.whereabouts.cluster.reservations import create_reservation, delete_reservation
 from ipam.whereabouts.pool import Pool
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def faults_of_journal(place: Cluster, evidence: Evidence) -> Iterator[Finding]:
 
 def _unfinished(place: Cluster, record: Record, verdict: Verdict) -> Iterator[Finding]:
     what = place.journal.path(record.holder.key)
-    give_back = partial(_release, place, record)
+    is_gone = verdict.state == GONE
     if record.state == PENDING and time.time() - record.since > IN_FLIGHT:
         yield Finding(
             ENGINE,
@@ -58,10 +60,11 @@ def _unfinished(place: Cluster, record: Record, verdict: Verdict) -> Iterator[Fi
             what,
             f"an ADD for {record.holder} was killed",
             "what it took stays taken until its DEL, a GC, or its next ADD",
-            "it is given back" if verdict.state != LIVES else "its owner lives: its next ADD or DEL mends it",
-            give_back if verdict.state != LIVES else None,
+            "it is given back: its owner is gone" if is_gone else "its next ADD, its DEL or a GC mends it",
+            partial(_release, place, record) if is_gone else None,
         )
-    if record.state == RELEASED and record.cools_until() <= boot_time():
+    waits_until = max(record.cools_until(), record.settles_at(SETTLE))
+    if record.state == RELEASED and waits_until <= boot_time():
         yield Finding(
             ENGINE,
             "unfinished release",
@@ -83,7 +86,7 @@ def _against_pool(
         mend: Callable[[], bool] | None = None
         cure = "find out whether its owner lives"
         if verdict.state == LIVES:
-            mend, cure = partial(_take_again, snapshot, record, taken), "it is written there again"
+            mend, cure = partial(_take_again, place, snapshot, record, taken), "it is written there again"
         elif verdict.state == GONE:
             mend, cure = partial(_release, place, record), "it is given back: its owner is gone"
         message = f"this node's journal gives {taken.address.ip} to {record.holder}, and the pool to nobody"
@@ -93,20 +96,17 @@ def _against_pool(
         cure = "make the pod of this node anew; its DEL leaves what is another's"
         yield Finding(ENGINE, "somebody else's", what, message, "two may have one address", cure)
     elif taken.reservation and not snapshot.reserved.get(taken.address.ip):
-        mend = partial(_reserve_again, snapshot, record, taken)
+        mend = partial(_reserve_again, place, snapshot, record, taken)
         message = f"{record.holder} has {taken.address.ip}, and its reservation {taken.reservation} is not there"
         breaks = "another range may give the address away"
         yield Finding(ENGINE, "reservation lost", what, message, breaks, "it is made again", mend)
 
 
-def _take_again(snapshot: Snapshot, record: Record, taken: Take) -> bool:
-    """The reservation first, which is what tells nodes apart, then the entry."""
+def _take_again(place: Cluster, snapshot: Snapshot, record: Record, taken: Take) -> bool:
+    """The reservation first, which is what tells nodes apart, then the entry; neither where a DEL came meanwhile."""
     api = snapshot.api
-    if (
-        taken.reservation
-        and not snapshot.reserved.get(taken.address.ip)
-        and not _reserve_again(snapshot, record, taken)
-    ):
+    is_reserved = not taken.reservation or snapshot.reserved.get(taken.address.ip)
+    if not is_reserved and not _reserve_again(place, snapshot, record, taken):
         return False
     pool = Pool(taken.base, taken.base.first, taken.base.last)
     try:
@@ -117,16 +117,31 @@ def _take_again(snapshot: Snapshot, record: Record, taken: Take) -> bool:
         if not error.test_failed:
             raise
         return False
-    return True
+    if _is_held(place, record):
+        return True
+    drop(api.client, api.namespace, taken.pool, taken.offset, record.entry)
+    return False
 
 
-def _reserve_again(snapshot: Snapshot, record: Record, taken: Take) -> bool:
+def _reserve_again(place: Cluster, snapshot: Snapshot, record: Record, taken: Take) -> bool:
     api = snapshot.api
     try:
-        create_reservation(api.client, api.namespace, taken.reservation, record.entry, record.lease)
+        uid = create_reservation(api.client, api.namespace, taken.reservation, record.entry, record.lease)
     except AlreadyExists:
         return False
-    return True
+    if _is_held(place, record):
+        return True
+    delete_reservation(api.client, api.namespace, taken.reservation, uid)
+    return False
+
+
+def _is_held(place: Cluster, seen: Record) -> bool:
+    """Whether the holder still has what it was seen with."""
+    try:
+        record = place.journal.record(seen.holder.key)
+    except CniError:
+        return False
+    return record is not None and (record.state, record.id) == (HELD, seen.id)
 
 
 def _release(place: Cluster, record: Record) -> bool:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from cni_multus.cli.ipam.cluster import Cluster
     from cni_multus.cli.ipam.evidence import Evidence
+    from cni_multus.cli.ipam.held import Held
     from cni_multus.cli.ipam.snapshot import Snapshot
     from cni_multus.cni.addressing import Ip
     from ipam.whereabouts.cluster.entry import Entry
@@ -75,8 +76,9 @@ class _Pools:
     def entry(self, view: PoolView, offset: int, entry: Entry) -> Iterator[Finding]:
         """One allocation: its key, its members, and its reservation."""
         what, ip = f"ippools/{view.name} {offset}", view.ip(offset)
-        is_gone = self._evidence.judge(from_entry(view.name, ip or view.base.ip, entry)).state == GONE
-        drop = partial(self._mender.drop, view.name, offset, entry) if is_gone else None
+        owner = from_entry(view.name, ip or view.base.ip, entry)
+        is_gone = self._evidence.judge(owner).state == GONE
+        drop = self._if_gone(owner, partial(self._mender.drop, view.name, offset, entry)) if is_gone else None
         cure = "it is removed: its pod is gone" if is_gone else "make the pod anew, or release the address by hand"
         if ip is None:
             yield _finding("key", what, f"it lies beyond {view.range}", "nobody has that address", cure, drop)
@@ -100,11 +102,12 @@ class _Pools:
         network_name, ip = split
         if self._entries(ip, network_name) or _age(one.created) < held.IN_FLIGHT:
             return
-        verdict = self._evidence.judge(from_reservation(one, ip))
+        owner = from_reservation(one, ip)
+        verdict = self._evidence.judge(owner)
         mend: Callable[[], bool] | None = None
         cure = "find out who has the address"
         if verdict.state == GONE:
-            mend, cure = partial(self._mender.delete, one), "it is deleted: its pod is gone"
+            mend, cure = self._if_gone(owner, partial(self._mender.delete, one)), "it is deleted: its pod is gone"
         elif verdict.state == LIVES and one.container and (view := self._pool_of(ip, network_name)):
             mend, cure = partial(self._mender.take, view, ip, one), "the pool gets its entry"
         breaks = "DEL of a peer does not find it, and networks without overlap protection give the address away"
@@ -122,7 +125,7 @@ class _Pools:
                 continue
             message = f"{ip} is given to " + " and to ".join(f"{entry} in {name}" for name, entry in holders)
             gone = [(name, entry) for name, entry in holders if self._is_gone(name, ip, entry)]
-            mend = partial(self._mender.drop_all, ip, gone) if 0 < len(gone) < len(holders) else None
+            mend = partial(self._drop_gone, ip, gone) if 0 < len(gone) < len(holders) else None
             cure = "what the pods that are gone had is removed" if mend else "make one of the pods anew"
             yield _finding("two holders", str(ip), message, _TWICE, cure, mend)
 
@@ -133,20 +136,21 @@ class _Pools:
             return
         if not found:
             if view.name in self._protected and not is_gone:
-                mend = partial(self._mender.reserve, view, ip, entry) if entry.ifname else None
+                reserve = partial(self._mender.reserve, view, ip, entry) if entry.ifname else None
                 message = f"{entry} has {ip}, and there is no reservation"
                 breaks = f"another range may give the address away: {_TWICE}"
-                yield _finding("entry without reservation", what, message, breaks, "it gets one", mend)
+                yield _finding("entry without reservation", what, message, breaks, "it gets one", reserve)
             return
         other = found[0]
-        other_is_gone = self._evidence.judge(from_reservation(other, ip)).state == GONE
-        mend = None
+        owner, theirs = from_entry(view.name, ip, entry), from_reservation(other, ip)
+        other_is_gone = self._evidence.judge(theirs).state == GONE
+        mend: Callable[[], bool] | None = None
         cure = "find out which of the two has the address, and make the other pod anew"
         if other_is_gone and not is_gone:
-            mend = partial(self._mender.replace, view, ip, entry, other)
+            mend = self._if_gone(theirs, partial(self._mender.replace, view, ip, entry, other))
             cure = "the reservation is made anew: its pod is gone"
         elif is_gone and not other_is_gone:
-            mend = partial(self._mender.drop, view.name, ip.number - view.base.first, entry)
+            mend = self._if_gone(owner, partial(self._mender.drop, view.name, ip.number - view.base.first, entry))
             cure = "the entry is removed: its pod is gone"
         message = f"the pool gives {ip} to {entry}, and the reservation to {other}"
         breaks = f"{_TWICE}; a peer's ADD for the first one never ends"
@@ -184,6 +188,14 @@ class _Pools:
         """Whether it is of a network with overlap protection, as far as anything shows."""
         ips = (view.ip(offset) for offset in view.entries)
         return any(self._snapshot.reservations_of(view.name, ip) for ip in ips if ip is not None)
+
+    def _if_gone(self, owner: Held, mend: Callable[[], bool]) -> Callable[[], bool]:
+        """`mend`, unless the owner has come to life by then."""
+        return lambda: self._evidence.judge(owner).state == GONE and mend()
+
+    def _drop_gone(self, ip: Ip, holders: list[tuple[str, Entry]]) -> bool:
+        still = [(name, entry) for name, entry in holders if self._is_gone(name, ip, entry)]
+        return self._mender.drop_all(ip, still) and len(still) == len(holders)
 
     def _is_gone(self, pool: str, ip: Ip, entry: Entry) -> bool:
         return self._evidence.judge(from_entry(pool, ip, entry)).state == GONE

@@ -65,7 +65,9 @@ class Fsck(Command):
         looked = Survey(arguments)
         evidence = looked.evidence(many=True)
         rows, wrong = [], 0
-        for finding in list(looked.gather(lambda place: examine(place, evidence))):
+        findings = list(looked.gather(lambda place: examine(place, evidence)))
+        evidence.forget(many=False)  # what mends since an owner is gone asks once more
+        for finding in findings:
             mended = _mend(finding) if arguments.fix and not arguments.dry_run else None
             rows.append({**finding.to_json(mended), "state": _state(finding, arguments.fix, mended)})
             wrong += not mended
@@ -93,6 +95,7 @@ def examine(place: Place, evidence: Evidence) -> Iterator[Finding]:
         if seen:
             # An ADD or a DEL may have been at work, between one list and the next: what is wrong is so twice.
             place.look_again()
+            evidence.forget()
             yield from (one for one in _of_cluster(place, evidence) if (one.kind, one.what) in seen)
 
 

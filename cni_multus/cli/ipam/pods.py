@@ -32,39 +32,45 @@ class Known:
 class Pods:
     """What `client` tells of pods and claims; `complain` is told when it does not, and then nothing more is asked."""
 
-    def __init__(self, client: Client, complain: Callable[[CniError], None]) -> None:
+    def __init__(self, client: Client, complain: Callable[[CniError], None], *, many: bool = False) -> None:
         self._client = client
+        self._many = many
+        """List all when the first is judged, which must have been read by then, instead of asking for each."""
         self._complain = complain
         self._away = False
         self._listed = False
         self._claims_hidden = False
         self._known: dict[tuple[Resource, str], Known | None] = {}
 
-    def list_all(self) -> None:
-        """Ask for all now, instead of for each when it is judged: what is judged must have been read before."""
-        try:
-            self._list(PODS)
-            for phase in ENDED:
-                self._list(PODS, phase)
-            try:
-                self._list(IPAM_CLAIMS)
-            except NotServed:
-                pass  # then there are none
-            except Forbidden:
-                self._claims_hidden = True
-        except CniError as error:
-            self._give_up(error)
-        self._listed = True
+    def forget(self, *, many: bool) -> None:
+        """Ask anew from now on: for all of them, or for each."""
+        self._many, self._listed = many, False
+        self._known.clear()
 
     def judge(self, held: Held) -> Verdict | None:
         """What the API server says of an owner, None where it says nothing of it."""
         if self._away:
             return None
         try:
+            if self._many and not self._listed:
+                self._list_all()
             return self._judge(held)
         except CniError as error:
-            self._give_up(error)
+            self._away = True
+            self._complain(error)
             return None
+
+    def _list_all(self) -> None:
+        self._list(PODS)
+        for phase in ENDED:
+            self._list(PODS, phase)
+        try:
+            self._list(IPAM_CLAIMS)
+        except NotServed:
+            pass  # then there are none
+        except Forbidden:
+            self._claims_hidden = True
+        self._listed = True
 
     def _judge(self, held: Held) -> Verdict | None:
         if held.claim:
@@ -100,10 +106,6 @@ class Pods:
             metadata = _part(document, "metadata")
             name = f"{metadata.get('namespace')}/{metadata.get('name')}"
             self._known[resource, name] = _known(document, phase)
-
-    def _give_up(self, error: CniError) -> None:
-        self._away = True
-        self._complain(error)
 
 
 def _judge(held: Held, pod: Known) -> Verdict:

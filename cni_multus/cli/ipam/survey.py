@@ -58,9 +58,7 @@ class Survey:
         if self._api is not None and not self._is_away:
             from cni_multus.cli.ipam.pods import Pods
 
-            pods = Pods(self._api.client, self.complain)
-            if many:
-                pods.list_all()
+            pods = Pods(self._api.client, self.complain, many=many)
         return Evidence(self._arguments.cni_dir, self._arguments.results_dir, node_name(), pods)
 
     def complain(self, error: CniError) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cni_multus.cli.ipam import held
+from cni_multus.state.leases.lease import PENDING, RELEASED
 from tests.cli.ipam.operator import Operator, container
 from tests.cli.ipam.test_cluster import POOL, entry, node, reserve
 from tests.ipam.whereabouts.cluster.nodes import Node, allocations, audit, reservations
@@ -230,6 +231,22 @@ def test_a_reservation_that_a_peer_deleted_is_made_again(
     assert found(operator, status=0) == []
 
 
+def test_an_add_that_was_killed_is_given_back_when_its_pod_is_gone(
+    operator: Operator, cluster: Cluster, node: Node, netns: MakeNamespace
+) -> None:
+    node.add("alive", pod="", netns=netns("pod"))
+    node.add("gone", pod="", netns="/proc/1/gone")
+    for record in node.records():
+        with node.journal.locked(record.holder.key, "the test", 1.0) as locked:
+            record.state, record.since = PENDING, record.since - 3600
+            locked.write(record)
+    assert found(operator) == [("interrupted ADD", False), ("interrupted ADD", True)]
+    operator.ipam("fsck", "--fix")
+    assert {record.id: record.state for record in node.records()}.get("gone", RELEASED) == RELEASED
+    assert set(reservations(cluster)) == {"10.1.2.1"}
+    assert found(operator) == [("interrupted ADD", False)]
+
+
 def test_a_release_that_the_server_missed_is_finished(operator: Operator, cluster: Cluster, node: Node) -> None:
     road = cluster.road()
     node.kubeconfig = cluster.kubeconfig(server=road.url)
@@ -255,6 +272,36 @@ def test_mending_takes_nothing_from_who_came_meanwhile(operator: Operator, clust
     road.disturb("DELETE", "overlapping", before=anew)
     assert operator.ipam("fsck", "--fix").status == 1
     assert reservations(cluster)["10.1.2.5"]["podref"] == f"{cluster.namespace}/new"
+
+
+def test_a_pod_that_has_come_to_life_meanwhile_keeps_its_reservation(
+    operator: Operator, cluster: Cluster, node: Node
+) -> None:
+    """Of a StatefulSet: the name is the same, and nothing but the pod itself tells that it is not gone any more."""
+    without_entry(cluster)
+    road = cluster.road()
+    operator.kubeconfig = str(cluster.kubeconfig(server=road.url))
+
+    def reborn(_: object) -> None:
+        cluster.add_pod("gone")
+
+    road.disturb("GET", "pods/gone", before=reborn)
+    assert operator.ipam("fsck", "--fix").status == 1
+    assert set(reservations(cluster)) == {"10.1.2.5"}
+
+
+def test_a_pod_that_is_made_while_pools_are_read_is_not_gone(operator: Operator, cluster: Cluster, node: Node) -> None:
+    """Pods are asked for after pools: whoever was read has been there."""
+    road = cluster.road()
+    operator.kubeconfig = str(cluster.kubeconfig(server=road.url))
+
+    def make(_: object) -> None:
+        cluster.add_pod("new")
+        pool(cluster, _5=entry(cluster, "new", ifname=""))
+
+    road.disturb("GET", "ippools", before=make)
+    assert found(operator) == [("no interface", False)]
+    assert operator.ipam("leaks").status == 0
 
 
 def test_without_the_right_to_look_it_says_so(operator: Operator, cluster: Cluster, node: Node) -> None:
