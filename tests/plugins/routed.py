@@ -101,6 +101,7 @@ class Routed:
     def everything(self) -> dict[str, Any]:
         """All that the plugin could have changed."""
         routes = "".join(self.inside.run(f"ip -{family} -d route show table all") for family in (4, 6))
+        routes = routes.replace(" linkdown", "")  # the kernel tells in its own time
         return {
             "rules": self.rules(priorities=True),
             "routes": sorted(line for line in routes.splitlines() if not _comes_later(line)),
