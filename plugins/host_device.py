@@ -13,7 +13,7 @@ from cni_multus.cni.errors import (
     TryAgainLater,
 )
 from cni_multus.cni.result import Interface
-from cni_multus.devices.loans import DATA_DIR, Loan, Loans, end_foreign
+from cni_multus.devices.loans import DATA_DIR, Loan, Loans, collect_loans, end_foreign
 from cni_multus.linux.devices import USERSPACE_DRIVERS, is_pci_address, pci_driver
 from cni_multus.linux.links import Link, find_link_by_index, link
 from cni_multus.linux.moves import Home, move, take_back
@@ -24,7 +24,7 @@ from cni_multus.undo import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.request import Attachment, Request
+    from cni_multus.cni.request import Request
     from cni_multus.cni.result import Result
     from cni_multus.devices.selection import Selector
     from cni_multus.undo import Undo
@@ -159,7 +159,7 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
             raise failure
 
     def collect_garbage(self, request: Request) -> None:
-        do_all(lambda collect: collect(request), (_collect_loans, super().collect_garbage))
+        do_all(lambda collect: collect(request), (collect_loans, super().collect_garbage))
 
     def _end_half_an_add(self, request: Request) -> None:
         """An ADD of this attachment that was killed may have moved the device: then it is still down."""
@@ -173,19 +173,6 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
                 failure = loans.end(host, request.attachment, request.netns)
                 if failure:
                     raise failure
-
-
-def _collect_loans(request: Request) -> None:
-    loans, valid = Loans.of(request), request.valid_attachments()
-    stale = [each for each, _ in loans.every() if (each.container_id, each.ifname) not in valid]
-
-    def end(attachment: Attachment) -> None:
-        failure = loans.end(host, attachment, patience=0.0)
-        if failure is not None:
-            raise failure
-
-    with Namespace.host() as host:
-        do_all(end, [each for each in stale if each.network == request.name])
 
 
 def _look_up(host: Namespace, loans: Loans, selector: Selector) -> Link:

@@ -20,6 +20,7 @@ from cni_multus.state.backups import Backups
 from cni_multus.state.datadir import data_dir_if_any
 from cni_multus.state.files import make_directory
 from cni_multus.state.lock import Lock
+from cni_multus.undo import do_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -169,6 +170,20 @@ def end_foreign(request: Request, host: Namespace) -> None:
         attempt = f"cannot give {there.name} of {container} back to the node as {there.alias}"
         require_free(host, there.alias, attempt)
         move(container, there.index, host, name=there.alias, alias="", attempt=attempt)
+
+
+def collect_loans(request: Request) -> None:
+    """GC: end the loans of the network whose attachments the runtime does not know any more."""
+    loans, valid = Loans.of(request), request.valid_attachments()
+    stale = [each for each, _ in loans.every() if (each.container_id, each.ifname) not in valid]
+
+    def end(attachment: Attachment) -> None:
+        failure = loans.end(host, attachment, patience=0.0)
+        if failure is not None:
+            raise failure
+
+    with Namespace.host() as host:
+        do_all(end, [each for each in stale if each.network == request.name])
 
 
 def _recall(host: Namespace, loan: Loan, netns: str) -> tuple[bool, CniError | None]:
