@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.ipam.finding import Finding
-from cni_multus.cli.ipam.held import IN_FLIGHT
 from cni_multus.cni.addressing import Ip
 from cni_multus.state import files
 
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from cni_multus.cli.ipam.hostlocal import Directory
 
 
-def faults_of_directory(directory: Directory) -> Iterator[Finding]:
-    """Every one, in the order of networks and names."""
+def faults_of_directory(directory: Directory, grace: float) -> Iterator[Finding]:
+    """Every one, in the order of networks and names; a temporary file younger than `grace` is somebody's at work."""
     for held in directory.held():
         if not held.wrong:
             continue
@@ -34,13 +33,13 @@ def faults_of_directory(directory: Directory) -> Iterator[Finding]:
             partial(directory.release, held) if is_file else None,
         )
     for network in directory.networks():
-        yield from _faults_of_names(directory, network)
+        yield from _faults_of_names(directory, network, grace)
 
 
-def _faults_of_names(directory: Directory, network: str) -> Iterator[Finding]:
+def _faults_of_names(directory: Directory, network: str, grace: float) -> Iterator[Finding]:
     for name in sorted(files.names(f"{directory.path}/{network}")):
         path = f"{directory.path}/{network}/{name}"
-        if name.startswith(files.TEMPORARY) and _age(path) > IN_FLIGHT:
+        if name.startswith(files.TEMPORARY) and _age(path) > grace:
             yield Finding(
                 directory.engine,
                 "temporary file",

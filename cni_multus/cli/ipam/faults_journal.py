@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from cni_multus.cli.ipam.cluster import ENGINE
 from cni_multus.cli.ipam.evidence import GONE, LIVES
 from cni_multus.cli.ipam.finding import Finding
-from cni_multus.cli.ipam.held import IN_FLIGHT, Held
+from cni_multus.cli.ipam.held import Held
 from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import CniError
 from cni_multus.kube.errors import AlreadyExists, NotFound, Unprocessable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ipam.whereabouts.cluster.record import Record, Take
 
 
-def faults_of_journal(place: Cluster, evidence: Evidence) -> Iterator[Finding]:
+def faults_of_journal(place: Cluster, evidence: Evidence, grace: float) -> Iterator[Finding]:
     """Every one, holder by holder."""
     for path in place.journal.unreadable():
         yield Finding(
@@ -44,16 +44,16 @@ def faults_of_journal(place: Cluster, evidence: Evidence) -> Iterator[Finding]:
     snapshot = place.readable()
     for record in place.journal.records():
         verdict = evidence.judge(_held(place, record))
-        yield from _unfinished(place, record, verdict)
+        yield from _unfinished(place, record, verdict, grace)
         if snapshot is not None and record.state == HELD and record.namespace == snapshot.api.namespace:
             for taken in record.takes:
                 yield from _against_pool(place, snapshot, record, taken, verdict)
 
 
-def _unfinished(place: Cluster, record: Record, verdict: Verdict) -> Iterator[Finding]:
+def _unfinished(place: Cluster, record: Record, verdict: Verdict, grace: float) -> Iterator[Finding]:
     what = place.journal.path(record.holder.key)
     is_gone = verdict.state == GONE
-    if record.state == PENDING and time.time() - record.since > IN_FLIGHT:
+    if record.state == PENDING and time.time() - record.since > grace:
         yield Finding(
             ENGINE,
             "interrupted ADD",

@@ -7,7 +7,6 @@ from calendar import timegm
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cni_multus.cli.ipam import held
 from cni_multus.cli.ipam.cluster import ENGINE, from_entry, from_reservation
 from cni_multus.cli.ipam.evidence import GONE, LIVES
 from cni_multus.cli.ipam.finding import Finding
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
 _TWICE = "two may have one address"
 
 
-def faults_of_pools(place: Cluster, evidence: Evidence) -> Iterator[Finding]:
+def faults_of_pools(place: Cluster, evidence: Evidence, grace: float) -> Iterator[Finding]:
     """Every one, pool by pool, then the reservations."""
     snapshot = place.readable()
     if snapshot is None:
         return
-    examined = _Pools(snapshot, evidence)
+    examined = _Pools(snapshot, evidence, grace)
     for name, why in snapshot.unreadable.items():
         yield _finding(
             "range", f"ippools/{name}", why, "nodes compute other addresses from it, or none", "correct it by hand"
@@ -51,9 +50,10 @@ def faults_of_pools(place: Cluster, evidence: Evidence) -> Iterator[Finding]:
 class _Pools:
     """One look at all of them."""
 
-    def __init__(self, snapshot: Snapshot, evidence: Evidence) -> None:
+    def __init__(self, snapshot: Snapshot, evidence: Evidence, grace: float) -> None:
         self._snapshot = snapshot
         self._evidence = evidence
+        self._grace = grace
         self._mender = Mender(snapshot)
         self._protected = {name for name, view in snapshot.pools.items() if self._has_reservations(view)}
 
@@ -100,7 +100,7 @@ class _Pools:
             yield _finding("reservation name", what, "its name is no address", "nothing", "delete it by hand")
             return
         network_name, ip = split
-        if self._entries(ip, network_name) or _age(one.created) < held.IN_FLIGHT:
+        if self._entries(ip, network_name) or _age(one.created) < self._grace:
             return
         owner = from_reservation(one, ip)
         verdict = self._evidence.judge(owner)
@@ -210,7 +210,7 @@ def _age(created: str) -> float:
     try:
         return time.time() - timegm(time.strptime(created, "%Y-%m-%dT%H:%M:%SZ"))
     except ValueError:
-        return held.IN_FLIGHT
+        return float("inf")  # nobody wrote it just now
 
 
 def _finding(

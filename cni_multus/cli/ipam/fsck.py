@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command
 from cni_multus.cli.ipam import options, survey
+from cni_multus.cli.ipam.held import IN_FLIGHT
 from cni_multus.cli.ipam.survey import Survey
 from cni_multus.cli.output import GREEN, YELLOW, Column, Table, emit, warn
 from cni_multus.cni.errors import CniError
@@ -57,6 +58,13 @@ class Fsck(Command):
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--fix", action="store_true", help="mend what can be mended safely")
+        parser.add_argument(
+            "--grace",
+            metavar="TIME",
+            type=options.seconds,
+            default=IN_FLIGHT,
+            help="what is younger may be somebody's work: 90s, 10m (2m); less than an ADD takes is dangerous",
+        )
         options.add_dry_run(parser)
         survey.declare(parser)
         options.add_output(parser)
@@ -65,7 +73,7 @@ class Fsck(Command):
         looked = Survey(arguments)
         evidence = looked.evidence(many=True)
         rows, wrong = [], 0
-        findings = list(looked.gather(lambda place: examine(place, evidence)))
+        findings = list(looked.gather(lambda place: examine(place, evidence, arguments.grace)))
         evidence.forget(many=False)  # what mends since an owner is gone asks once more
         for finding in findings:
             mended = _mend(finding) if arguments.fix and not arguments.dry_run else None
@@ -76,8 +84,8 @@ class Fsck(Command):
         return FOUND if wrong else looked.status()
 
 
-def examine(place: Place, evidence: Evidence) -> Iterator[Finding]:
-    """What is wrong in one place."""
+def examine(place: Place, evidence: Evidence, grace: float) -> Iterator[Finding]:
+    """What is wrong in one place; what is younger than `grace` seconds may be somebody's work."""
     from cni_multus.cli.ipam.cluster import Cluster
     from cni_multus.cli.ipam.hostlocal import Directory
     from cni_multus.cli.ipam.nodestore import NodeStore
@@ -85,26 +93,26 @@ def examine(place: Place, evidence: Evidence) -> Iterator[Finding]:
     if isinstance(place, Directory):
         from cni_multus.cli.ipam.faults_directory import faults_of_directory
 
-        yield from faults_of_directory(place)
+        yield from faults_of_directory(place, grace)
     elif isinstance(place, NodeStore):
         from cni_multus.cli.ipam.faults_store import faults_of_store
 
         yield from faults_of_store(place)
     elif isinstance(place, Cluster):
-        seen = {(finding.kind, finding.what) for finding in _of_cluster(place, evidence)}
+        seen = {(finding.kind, finding.what) for finding in _of_cluster(place, evidence, grace)}
         if seen:
             # An ADD or a DEL may have been at work, between one list and the next: what is wrong is so twice.
             place.look_again()
             evidence.forget()
-            yield from (one for one in _of_cluster(place, evidence) if (one.kind, one.what) in seen)
+            yield from (one for one in _of_cluster(place, evidence, grace) if (one.kind, one.what) in seen)
 
 
-def _of_cluster(place: Cluster, evidence: Evidence) -> Iterator[Finding]:
+def _of_cluster(place: Cluster, evidence: Evidence, grace: float) -> Iterator[Finding]:
     from cni_multus.cli.ipam.faults_journal import faults_of_journal
     from cni_multus.cli.ipam.faults_pools import faults_of_pools
 
-    yield from faults_of_pools(place, evidence)
-    yield from faults_of_journal(place, evidence)
+    yield from faults_of_pools(place, evidence, grace)
+    yield from faults_of_journal(place, evidence, grace)
 
 
 def _mend(finding: Finding) -> bool:

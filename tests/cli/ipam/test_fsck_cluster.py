@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni_multus.cli.ipam import held
 from cni_multus.state.leases.lease import PENDING, RELEASED
 from tests.cli.ipam.operator import Operator, container
 from tests.cli.ipam.test_cluster import POOL, entry, node, reserve
 from tests.ipam.whereabouts.cluster.nodes import Node, allocations, audit, reservations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from tests.cluster.cluster import Cluster
     from tests.conftest import MakeNamespace
@@ -21,17 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["node"]
 
 
-@pytest.fixture(autouse=True)
-def _old_enough() -> Iterator[None]:
-    """A reservation without an entry counts from its first second on."""
-    before, held.IN_FLIGHT = held.IN_FLIGHT, -1.0
-    yield
-    held.IN_FLIGHT = before
-
-
 def found(operator: Operator, *arguments: str, status: int = 1) -> list[tuple[str, bool]]:
-    """Each kind that is found, and whether it can be mended."""
-    findings = operator.json("fsck", *arguments, status=status)["findings"]
+    """Each kind that is found, however young, and whether it can be mended."""
+    findings = operator.json("fsck", "--grace", "0s", *arguments, status=status)["findings"]
     return sorted((finding["kind"], finding["mendable"]) for finding in findings)
 
 
@@ -135,7 +126,7 @@ def test_debris_is_found_and_mended(operator: Operator, cluster: Cluster, node: 
     assert found(operator) == expected
     assert found(operator, "--fix", "--dry-run") == expected
     assert (cluster.objects("ippools"), cluster.objects("overlappingrangeipreservations")) == before
-    operator.ipam("fsck", "--fix")
+    operator.ipam("fsck", "--fix", "--grace", "0s")
     assert {place.rpartition(" ")[2] for place in allocations(cluster)} == entries
     assert set(reservations(cluster)) == reserved
     left = found(operator, status=1 if case == "entry of a pod that is gone" else 0)
@@ -188,6 +179,11 @@ def test_what_a_person_must_decide_is_left(operator: Operator, cluster: Cluster,
     assert (cluster.objects("ippools"), cluster.objects("overlappingrangeipreservations")) == before
 
 
+def test_a_young_reservation_is_somebody_s_work(operator: Operator, cluster: Cluster, node: Node) -> None:
+    without_entry(cluster)
+    assert operator.json("fsck")["findings"] == []
+
+
 def test_what_is_right_is_no_finding(operator: Operator, cluster: Cluster, node: Node) -> None:
     """Our node, a peer, a claim, a slice, a named network, and a range without overlap protection."""
     node.add("one", pod="")
@@ -214,7 +210,7 @@ def test_the_journal_and_the_pool_are_brought_together(
     for name in reservations(cluster):
         cluster.api.delete(cluster.path("overlappingrangeipreservations", name))
     assert found(operator) == [("not in the pool", True), ("not in the pool", True)]
-    operator.ipam("fsck", "--fix")
+    operator.ipam("fsck", "--fix", "--grace", "0s")
     audit(cluster, node)
     assert [record.id for record in node.records()] == ["alive"]
     assert found(operator, status=0) == []
@@ -226,7 +222,7 @@ def test_a_reservation_that_a_peer_deleted_is_made_again(
     node.add("one", pod="", netns=netns("pod"))
     cluster.api.delete(cluster.path("overlappingrangeipreservations", "10.1.2.1")).expect(200)
     assert found(operator) == [("reservation lost", True)]
-    operator.ipam("fsck", "--fix")
+    operator.ipam("fsck", "--fix", "--grace", "0s")
     audit(cluster, node)
     assert found(operator, status=0) == []
 
@@ -241,7 +237,7 @@ def test_an_add_that_was_killed_is_given_back_when_its_pod_is_gone(
             record.state, record.since = PENDING, record.since - 3600
             locked.write(record)
     assert found(operator) == [("interrupted ADD", False), ("interrupted ADD", True)]
-    operator.ipam("fsck", "--fix")
+    operator.ipam("fsck", "--fix", "--grace", "0s")
     assert {record.id: record.state for record in node.records()}.get("gone", RELEASED) == RELEASED
     assert set(reservations(cluster)) == {"10.1.2.1"}
     assert found(operator) == [("interrupted ADD", False)]
@@ -255,7 +251,7 @@ def test_a_release_that_the_server_missed_is_finished(operator: Operator, cluste
     node.delete("one")
     road.open()
     assert found(operator) == [("unfinished release", True)]
-    operator.ipam("fsck", "--fix")
+    operator.ipam("fsck", "--fix", "--grace", "0s")
     assert (allocations(cluster), reservations(cluster), node.records()) == ({}, {}, [])
 
 
@@ -270,7 +266,7 @@ def test_mending_takes_nothing_from_who_came_meanwhile(operator: Operator, clust
         reserve(cluster, "10.1.2.5", "new")
 
     road.disturb("DELETE", "overlapping", before=anew)
-    assert operator.ipam("fsck", "--fix").status == 1
+    assert operator.ipam("fsck", "--fix", "--grace", "0s").status == 1
     assert reservations(cluster)["10.1.2.5"]["podref"] == f"{cluster.namespace}/new"
 
 
@@ -286,7 +282,7 @@ def test_a_pod_that_has_come_to_life_meanwhile_keeps_its_reservation(
         cluster.add_pod("gone")
 
     road.disturb("GET", "pods/gone", before=reborn)
-    assert operator.ipam("fsck", "--fix").status == 1
+    assert operator.ipam("fsck", "--fix", "--grace", "0s").status == 1
     assert set(reservations(cluster)) == {"10.1.2.5"}
 
 
