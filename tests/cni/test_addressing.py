@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-import netaddr  # type: ignore[import-untyped]
+import netaddr
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -41,7 +41,7 @@ def test_the_example_works_where_there_is_a_cluster(
 ) -> None:
     example = json.loads((ROOT / "conf" / "whereabouts" / "cluster.conflist").read_text())
     (tmp_path / "nodename").write_text("n1\n")
-    own = {"dataDir": str(tmp_path / "leases"), "configuration_path": str(tmp_path)}
+    own: dict[str, object] = {"dataDir": str(tmp_path / "leases"), "configuration_path": str(tmp_path)}
     own |= {"kubernetes": {"kubeconfig": str(cluster.kubeconfig())}}
     ipam = whereabouts(**{**example["plugins"][0]["ipam"], **own})
     ipam.call("STATUS").succeeded()
