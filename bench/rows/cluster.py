@@ -35,6 +35,8 @@ MOST_CALLS = 8.0
 MOST_MILLISECONDS = 4_000.0
 """For 64 at once; Whereabouts took 37 s and 31 calls each on a server that answers within 2 ms."""
 QUIET_CALLS = 2.0
+TRIES = 5
+"""A runtime tries again what the API server had no time for."""
 BUDGET = 1.3
 MOST_KIB = 8.0
 """Both ways; half of it is TLS's own: certificates, and what it adds to each message."""
@@ -131,10 +133,16 @@ def at_once(world: Nodes, configs: list[Config]) -> Samples:
     failures: list[Failed] = []
 
     def work(number: int) -> None:
-        try:
-            costs.append(world.run("ADD", configs[number], f"c{number}"))
-        except Failed as failure:
-            failures.append(failure)
+        begun = time.perf_counter()
+        for attempt in range(TRIES):
+            try:
+                cost = world.run("ADD", configs[number], f"c{number}")
+            except Failed as failure:
+                if attempt == TRIES - 1:
+                    failures.append(failure)
+            else:
+                costs.append(replace(cost, wall=(time.perf_counter() - begun) * 1000))
+                return
 
     before = world.calls()
     begun = time.perf_counter()

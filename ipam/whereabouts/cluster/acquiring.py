@@ -109,13 +109,12 @@ class Acquisition:
             before = self._kept[at] = None
         if before and self._confirm(where, before, self._expected()):
             return before
-        finding = Finding(
-            self._client, self._config, where, self._record.entry, self._taking, self._session.deadline.left()
-        )
+        wait = self._session.deadline.left()
+        finding = Finding(self._client, self._config, where, self._record.entry, self._taking, wait)
+        finding.wanted = wanted
         finding.last_effort = self._last_effort
-        return self._adopted(where, finding, wanted.ip if wanted and wanted.firmly else None) or self._found(
-            at, where, finding
-        )
+        firm = wanted.ip if wanted and wanted.firmly else None
+        return self._adopted(where, finding, firm) or self._found(where, finding)
 
     def _adopted(self, where: Place, finding: Finding, firm: Ip | None) -> Take | None:
         """What the pod has by the API and not by the journal: its claim's, a peer's, or of a journal that is lost."""
@@ -143,13 +142,13 @@ class Acquisition:
             f"{entry or 'another holder'} has it: who uses it has to be found out, a claim's address is not replaced",
         )
 
-    def _found(self, at: int, where: Place, finding: Finding) -> Take:
+    def _found(self, where: Place, finding: Finding) -> Take:
         while True:
-            take = finding.next(self._config.wanted[at], self._used())
+            take = finding.next(self._used())
             self._fresh.append(take)
             self._candidate(take)
             try:
-                if self._taking.obtain(where, take):
+                if self._taking.obtain(where, take, finding.hold_off()):
                     return take
             except Unprocessable as error:
                 if error.test_failed:

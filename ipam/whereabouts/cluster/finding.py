@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.errors import InvalidNetworkConfig, TryAgainLater
 from cni_multus.kube.objects import RESERVATIONS
 from ipam.whereabouts.cluster.naming import reservation_name
 from ipam.whereabouts.cluster.pools import read_pool
 from ipam.whereabouts.cluster.record import Take
-from ipam.whereabouts.cluster.seen import Seen
+from ipam.whereabouts.cluster.seen import WIDEST, Seen
 from ipam.whereabouts.cluster.taking import require_room
 from ipam.whereabouts.policy import start
 
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from ipam.whereabouts.cluster.taking import Taking
     from ipam.whereabouts.config import Wanted, WhereaboutsConfig
 
-_UNEXPLAINED = 3
+_A_WRITE = 0.008
+"""Seconds that an API server needs for one, if nobody else comes."""
+_UNEXPLAINED = 6
 """So many addresses that are free in the pool and yet somebody's: then all reservations are listed."""
 
 
@@ -43,6 +47,10 @@ class Finding:
         """How many of them were to somebody who chose as we do."""
         self._unexplained = 0
         self._listed = False
+        self._next: Ip | None = None
+        """Chosen with the same look that showed that the pod has none."""
+        self.wanted: Wanted | None = None
+        """The address that was asked for."""
         self.last_effort: Callable[[], bool] = lambda: False
         """Called once before the pool is said to be exhausted: whether something may have become free."""
 
@@ -54,6 +62,7 @@ class Finding:
         with self._seen() as seen:
             self._taking.texts[self._place.name] = seen.text
             if seen.generation and not at_any_price and not seen.knows(self._entry):
+                self._next = None if self.wanted else self._choose_of(seen, used)
                 return None
             view = self._read(cached=seen.generation == 0)
             seen.learn(view, self._place.base)
@@ -71,22 +80,30 @@ class Finding:
                 return self.take_of(ip), entry
         return None
 
-    def next(self, wanted: Wanted | None, used: set[Ip]) -> Take:
+    def next(self, used: set[Ip]) -> Take:
         """The address to try next; raises TryAgainLater where there is none."""
-        if wanted and self._may_be_tried(wanted):
+        if self.wanted and self._may_be_tried(self.wanted):
             with self._seen() as seen:
-                seen.give(wanted.ip)
-            return self.take_of(wanted.ip)
-        ip = self._choose(used) or self._choose_with_effort(used)
+                seen.give(self.wanted.ip)
+            return self.take_of(self.wanted.ip)
+        ip = self._next or self._choose(used) or self._choose_with_effort(used)
+        self._next = None
         if ip is None:
             raise self._exhausted()
         return self.take_of(ip)
 
+    def hold_off(self) -> float:
+        """Seconds: those who lost to each other write into the pool one after another, not all at once."""
+        if not self._spread:
+            return 0.0
+        others: int = min(4**self._spread, WIDEST)
+        return int.from_bytes(os.urandom(2), "little") / (1 << 16) * others * _A_WRITE
+
     def lost(self, take: Take) -> None:
         """Somebody has that address: look at the pool, and do not try it again."""
         self._losses += 1
-        self._spread += not self._was_asked_for(take.address.ip)
         ip = take.address.ip
+        self._spread += not self.wanted or self.wanted.ip != ip
         if self._place.name not in self._taking.views:
             self._read()
         view = self._taking.views.pop(self._place.name)
@@ -105,9 +122,6 @@ class Finding:
         name = reservation_name(self._config.network_name, ip) if self._config.exclusive else ""
         return Take(self._place.name, self._place.base, Cidr(ip, self._place.pool.cidr.prefix), name)
 
-    def _was_asked_for(self, ip: Ip) -> bool:
-        return any(wanted and wanted.ip == ip for wanted in self._config.wanted)
-
     def _may_be_tried(self, wanted: Wanted) -> bool:
         """Whether this is the address to try; raises where it must be, and cannot."""
         inside = self._place.base.contains(wanted.ip)
@@ -121,13 +135,16 @@ class Finding:
         return inside and not self._losses
 
     def _choose(self, used: set[Ip]) -> Ip | None:
-        assert self._config.cluster
         with self._seen() as seen:
-            for ip in used:
-                if self._place.base.contains(ip):
-                    seen.give(ip)
-            begin = start(self._config.policy, self._place.pool, seen.last, self._config.cluster.node)
-            return seen.choose(self._place.pool, begin, self._spread)
+            return self._choose_of(seen, used)
+
+    def _choose_of(self, seen: Seen, used: set[Ip]) -> Ip | None:
+        assert self._config.cluster
+        for ip in used:
+            if self._place.base.contains(ip):
+                seen.give(ip)
+        begin = start(self._config.policy, self._place.pool, seen.last, self._config.cluster.node)
+        return seen.choose(self._place.pool, begin, self._spread)
 
     def _choose_with_effort(self, used: set[Ip]) -> Ip | None:
         """After a look at all that there is, and after what this node may still have to give back."""

@@ -2,7 +2,7 @@
 
     <dataDir>/seen/<hash of server, namespace and pool>/
       lock
-      state           one JSON object: generation, text of the range, entries, addresses given since it was last read
+      state           one JSON object: how often it was read, text of its range, what was given last, and since then
       pool/           bitmaps: what was in the pool, and what this node gave since
       elsewhere/      bitmaps: what was free in the pool and yet somebody's, in another range
       holders         8 bytes for each entry that it had when it was read: whose it was
@@ -51,8 +51,6 @@ class Seen:
         """How often the pool was read; 0: never."""
         self.text = ""
         """The pool's spec.range as it stands there."""
-        self.entries = 0
-        """About how many there are."""
         self.last: int | None = None
         """The address that was given last."""
         self._recent: list[int] = []
@@ -97,13 +95,11 @@ class Seen:
         """This node takes `ip`, or tries to."""
         self._pool.mark(ip)
         self._recent = [*self._recent[1 - MOST_RECENT :], ip.number]
-        self.entries += 1
 
     def take_back(self, ip: Ip) -> None:
         """Nobody has `ip` any more."""
         self._pool.clear(ip)
         self._elsewhere.clear(ip)
-        self.entries = max(self.entries - 1, 0)
         self._recent = [number for number in self._recent if number != ip.number]
 
     def learn(self, view: PoolView | None, base: Cidr) -> None:
@@ -118,7 +114,6 @@ class Seen:
             if number not in known:  # in the air, maybe: it is passed over until the pool is read again
                 self._pool.mark(Ip(base.family, number))
         self._recent = []
-        self.entries = len(found)
         self.text = view.range if view else ""
         self.generation += 1
         holders = {_whose(entry) for entry in view.entries.values()} if view else set()
@@ -159,7 +154,7 @@ class Seen:
         try:
             data = files.read(f"{self._root}/state")
             state = Section(parse_object(data, "state") if data else {})
-            self.generation, self.entries = state.number("generation"), state.number("entries")
+            self.generation = state.number("generation")
             self.text = state.text("range")
             self.last = int(state.text("last")) if state.has("last") else None
             self._recent = [int(text) for text in state.texts("recent")]
@@ -169,7 +164,7 @@ class Seen:
     def _save(self) -> None:
         self._pool.flush()
         self._elsewhere.flush()
-        state: dict[str, object] = {"generation": self.generation, "entries": self.entries, "range": self.text}
+        state: dict[str, object] = {"generation": self.generation, "range": self.text}
         state["recent"] = [str(number) for number in self._recent]  # numbers beyond 2^53 survive as text
         if self.last is not None:
             state["last"] = str(self.last)

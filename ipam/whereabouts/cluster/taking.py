@@ -6,6 +6,8 @@ make theirs after it.
 
 from __future__ import annotations
 
+import time
+
 from cni_multus.cni.errors import ApiFailure, TryAgainLater
 from cni_multus.kube.errors import AlreadyExists, BadAnswer, NotFound, TooLarge, Unavailable, Unprocessable
 from ipam.whereabouts.cluster.entry import Entry
@@ -45,10 +47,11 @@ class Taking:
         self.relocate: Callable[[Place], None] | None = None
         """Called before a pool that is gone is made again: raises where the node's slice is another one now."""
 
-    def obtain(self, place: Place, wanted: Take) -> bool:
-        """Take an address that seems free; False where it is somebody's."""
+    def obtain(self, place: Place, wanted: Take, hold_off: float) -> bool:
+        """Take an address that seems free; False where it is somebody's. `hold_off`: seconds before it is entered."""
         if wanted.reservation and not self._reserve(place, wanted):
             return False
+        time.sleep(hold_off)
         if self._enter(place, wanted):
             return True
         self._unreserve(place, wanted)

@@ -8,6 +8,7 @@ turn dies with its process, and who has waited long enough goes on without one: 
 from __future__ import annotations
 
 import os
+import time
 
 from cni_multus.cni.errors import IoFailure, TryAgainLater
 from cni_multus.hashes import digest
@@ -16,13 +17,16 @@ from cni_multus.state.lock import Lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from types import TracebackType
 
 AT_ONCE = 4
 """More than one, so that a server that is far away, not busy, is not waited for by one at a time."""
-TO_TAKE = 10.0
-TO_GIVE_BACK = 3.0
+TO_TAKE = 30.0
+TO_GIVE_BACK = 4.0
 """Seconds that a turn is waited for."""
+LONGEST_PAUSE = 0.05
+"""Seconds between two looks: with hundreds who wait somebody always looks."""
 
 
 class Turn:
@@ -37,8 +41,7 @@ class Turn:
     def __enter__(self) -> Turn:
         try:
             files.make_directory(self._root)
-            free = (self._try(slot, 0.0) for slot in range(AT_ONCE))
-            self._lock = next((lock for lock in free if lock), None) or self._try(os.getpid() % AT_ONCE, self._wait)
+            self._lock = self._find()
         except IoFailure:
             self._lock = None
         return self
@@ -49,8 +52,23 @@ class Turn:
         if self._lock:
             self._lock.__exit__(kind, error, trace)
 
-    def _try(self, slot: int, wait: float) -> Lock | None:
+    def _find(self) -> Lock | None:
+        """The first that is free; None where none was in time."""
+        end = time.monotonic() + self._wait
+        slots: Iterable[int] = range(AT_ONCE)
+        pause = 0.001
+        while True:
+            for slot in slots:
+                if lock := self._try(slot):
+                    return lock
+            if time.monotonic() >= end:
+                return None
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            slots = (os.urandom(1)[0] % AT_ONCE,)
+
+    def _try(self, slot: int) -> Lock | None:
         try:
-            return Lock(f"{self._root}/{self._name}-{slot}", "", wait).__enter__()
+            return Lock(f"{self._root}/{self._name}-{slot}", "", 0.0).__enter__()
         except TryAgainLater:
             return None
