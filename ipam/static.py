@@ -7,21 +7,19 @@ import os
 from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.errors import (
     CheckFailed,
-    InvalidEnvironment,
     InvalidNetworkConfig,
     NotAvailable,
     TryAgainLater,
 )
 from cni_multus.cni.result import Dns, IpConfig, Result, Route
 from cni_multus.cni.versions import at_least
-from cni_multus.plugin.ipam import IpamPlugin
+from cni_multus.plugin.ipam import IpamPlugin, parse_argument
 from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
 from cni_multus.state.owners import Owner
 from cni_multus.state.reservations import Reservations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeVar
 
     from cni_multus.cni.config import Section
@@ -121,8 +119,8 @@ def _parse(request: Request, ipam: Section) -> list[Address]:
     if not request.config.has("ipam"):
         raise InvalidNetworkConfig("ipam: it is missing")
     configured = [_configured(section) for section in ipam.sections("addresses")]
-    argued = [Address(_argument(Cidr.parse, "IP", text), "CNI_ARGS: IP") for text in _arguments(request, "IP")]
-    gateways = [_argument(Ip.parse, "GATEWAY", text) for text in _arguments(request, "GATEWAY")]
+    argued = [Address(cidr, "CNI_ARGS: IP") for cidr in parse_argument(request, "IP", Cidr.parse)]
+    gateways = parse_argument(request, "GATEWAY", Ip.parse)
     of_args = _listed(request.config.section("args").section("cni"))
     of_runtime = _listed(request.config.section("runtimeConfig"))
     in_force = of_runtime or of_args or configured + argued
@@ -151,17 +149,6 @@ def _listed(section: Section) -> list[Address]:
         except ValueError as error:
             raise InvalidNetworkConfig(f"{source}: {error}") from None
     return found
-
-
-def _arguments(request: Request, key: str) -> list[str]:
-    return [text.strip() for text in request.arguments.get(key, "").split(",") if text.strip()]
-
-
-def _argument(parse: Callable[[str], T], key: str, text: str) -> T:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise InvalidEnvironment(f"CNI_ARGS: {key}: {error}") from None
 
 
 def _require_sound(addresses: list[Address], version: str) -> None:

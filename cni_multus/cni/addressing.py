@@ -7,6 +7,11 @@ from __future__ import annotations
 
 from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Span = tuple[int, int]
+    """The first and the last of consecutive addresses, as numbers."""
+
 BITS = {4: 32, 6: 128}
 _FAMILIES = {4: AF_INET, 6: AF_INET6}
 _MAPPED = 0xFFFF << 32
@@ -115,6 +120,20 @@ class Cidr:
 
     def __hash__(self) -> int:
         return hash((self.ip, self.prefix))
+
+
+def without(spans: list[Span], first: int, last: int) -> list[Span]:
+    """What is left of `spans`, ascending and apart from each other, once `first` to `last` are taken out."""
+    kept = []
+    for low, high in spans:
+        if last < low or high < first:
+            kept.append((low, high))
+            continue
+        if low < first:
+            kept.append((low, first - 1))
+        if last < high:
+            kept.append((last + 1, high))
+    return kept
 
 
 def parse_mac(text: str) -> str:

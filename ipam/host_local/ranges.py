@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.addressing import BITS, Cidr, Ip
+from cni_multus.cni.addressing import BITS, Cidr, Ip, without
 from cni_multus.cni.config import objects
 from cni_multus.cni.errors import InvalidNetworkConfig
 
@@ -10,10 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cni_multus.cni.addressing import Span
     from cni_multus.cni.config import Section
-
-    Span = tuple[int, int]
-    """The first and the last of consecutive addresses."""
 
 
 class Range:
@@ -61,18 +59,8 @@ class Range:
 
     def take_out(self, family: int, first: int, last: int) -> None:
         """Never give out what lies between the two."""
-        if family != self.subnet.family:
-            return
-        spans = []
-        for low, high in self.spans:
-            if last < low or high < first:
-                spans.append((low, high))
-                continue
-            if low < first:
-                spans.append((low, first - 1))
-            if last < high:
-                spans.append((last + 1, high))
-        self.spans = spans
+        if family == self.subnet.family:
+            self.spans = without(self.spans, first, last)
 
     def __str__(self) -> str:
         return f"{Ip(self.subnet.family, self.first)}-{Ip(self.subnet.family, self.last)} of {self.subnet}"

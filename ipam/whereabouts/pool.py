@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.addressing import BITS, Cidr, Ip
+from cni_multus.cni.addressing import BITS, Cidr, Ip, without
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    Span = tuple[int, int]
-    """The first and the last of consecutive addresses, as numbers."""
+    from cni_multus.cni.addressing import Span
 
 
 class Pool:
@@ -43,16 +42,7 @@ class Pool:
 
     def take_out(self, first: int, last: int) -> None:
         """Never give `first` to `last`."""
-        kept: list[Span] = []
-        for low, high in self.spans:
-            if last < low or high < first:
-                kept.append((low, high))
-                continue
-            if low < first:
-                kept.append((low, first - 1))
-            if last < high:
-                kept.append((last + 1, high))
-        self.spans = kept
+        self.spans = without(self.spans, first, last)
 
     def narrow(self, first: int, last: int) -> None:
         """Give nothing outside `first` to `last`: a node's slice, for example."""

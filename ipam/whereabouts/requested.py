@@ -5,12 +5,12 @@ from __future__ import annotations
 from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.errors import CniError, InvalidEnvironment, InvalidNetworkConfig
 from cni_multus.cni.result import IpConfig
+from cni_multus.plugin.ipam import listed_argument, parse_argument
 from ipam.whereabouts.config import Wanted
 from ipam.whereabouts.pool import Pool
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import TypeVar
 
     from cni_multus.cni.config import Section
@@ -40,7 +40,7 @@ class Asked:
 
 def asked_for(request: Request) -> list[Asked]:
     """CNI_ARGS IP (a list with commas), args.cni.ips, runtimeConfig.ips: each address once."""
-    found = [Asked(text, "CNI_ARGS: IP", InvalidEnvironment) for text in _arguments(request, "IP")]
+    found = [Asked(text, "CNI_ARGS: IP", InvalidEnvironment) for text in listed_argument(request, "IP")]
     for section in (_args(request), request.config.section("runtimeConfig")):
         found += [
             Asked(text, f"{section.where('ips')}[{at}]", InvalidNetworkConfig)
@@ -105,8 +105,7 @@ def parse_static(ipam: Section) -> list[IpConfig]:
 
 def apply_gateways(request: Request, pools: list[Pool], wanted: list[Wanted | None], static: list[IpConfig]) -> None:
     """CNI_ARGS GATEWAY: each for the addresses beside it that somebody named."""
-    for text in _arguments(request, "GATEWAY"):
-        gateway = _argument(Ip.parse, "GATEWAY", text)
+    for gateway in parse_argument(request, "GATEWAY", Ip.parse):
         for pool, one in zip(pools, wanted, strict=True):
             if one is not None and one.firmly and pool.cidr.contains(gateway):
                 pool.gateway = gateway
@@ -130,14 +129,3 @@ def _pool_for(one: Asked, ranges: list[Pool]) -> Pool:
 
 def _args(request: Request) -> Section:
     return request.config.section("args").section("cni")
-
-
-def _arguments(request: Request, key: str) -> list[str]:
-    return [text.strip() for text in request.arguments.get(key, "").split(",") if text.strip()]
-
-
-def _argument(parse: Callable[[str], T], key: str, text: str) -> T:
-    try:
-        return parse(text)
-    except ValueError as error:
-        raise InvalidEnvironment(f"CNI_ARGS: {key}: {error}") from None

@@ -13,10 +13,10 @@ from cni_multus.cli.ipam.finding import Finding
 from cni_multus.cli.ipam.held import Held
 from cni_multus.cni.addressing import Ip
 from cni_multus.cni.errors import CniError
-from cni_multus.kube.errors import AlreadyExists, NotFound, Unprocessable
+from cni_multus.kube.errors import AlreadyExists
 from cni_multus.state.leases.lease import HELD, PENDING, RELEASED
 from ipam.whereabouts.cluster.openwork import SETTLE
-from ipam.whereabouts.cluster.pools import Place, drop, take
+from ipam.whereabouts.cluster.pools import Place, did, drop, take
 from ipam.whereabouts.cluster.record import boot_time
 from ipam.whereabouts.cluster.reservations import create_reservation, delete_reservation
 from ipam.whereabouts.pool import Pool
@@ -109,13 +109,8 @@ def _take_again(place: Cluster, snapshot: Snapshot, record: Record, taken: Take)
     if not is_reserved and not _reserve_again(place, snapshot, record, taken):
         return False
     pool = Pool(taken.base, taken.base.first, taken.base.last)
-    try:
-        take(api.client, Place(api.namespace, taken.pool, taken.base, pool), taken.offset, record.entry)
-    except NotFound:
-        return False
-    except Unprocessable as error:
-        if not error.test_failed:
-            raise
+    place_of_it = Place(api.namespace, taken.pool, taken.base, pool)
+    if not did(lambda: take(api.client, place_of_it, taken.offset, record.entry)):
         return False
     if _is_held(place, record):
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cni_multus.kube.errors import AlreadyExists, Conflict, NotFound, Unprocessable
+from cni_multus.kube.errors import AlreadyExists, Conflict
 from cni_multus.kube.objects import IP_POOLS, RESERVATIONS, pointer
 from ipam.whereabouts.cluster import pools
 from ipam.whereabouts.cluster.entry import Entry
@@ -13,7 +13,7 @@ from ipam.whereabouts.cluster.reservations import delete_reservation
 from ipam.whereabouts.pool import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cni_multus.cli.ipam.snapshot import Snapshot
     from cni_multus.cni.addressing import Ip
@@ -81,13 +81,13 @@ class Mender:
         """Give a reservation the entry that it lacks, unless somebody has that by now."""
         entry = Entry(reservation.container, reservation.podref, reservation.ifname)
         place = pools.Place(self._namespace, view.name, view.base, _whole(view))
-        return _patched(lambda: pools.take(self._client, place, ip.number - view.base.first, entry, view.range))
+        return pools.did(lambda: pools.take(self._client, place, ip.number - view.base.first, entry, view.range))
 
     def name_interface(self, view: PoolView, offset: int, entry: Entry, ifname: str) -> bool:
         """Write into an entry the interface that its reservation names."""
         place = pools.Place(self._namespace, view.name, view.base, _whole(view))
         named = Entry(entry.id, entry.podref, ifname)
-        return _patched(lambda: pools.retake(self._client, place, offset, entry, named))
+        return pools.did(lambda: pools.retake(self._client, place, offset, entry, named))
 
     def remove_key(self, pool: str, key: str) -> bool:
         """Remove an allocation whose key nobody can read, if it still says what it says now."""
@@ -98,20 +98,7 @@ class Mender:
         if not isinstance(allocations, dict) or key not in allocations:
             return False
         operations = [{"op": "test", "path": at, "value": allocations[key]}, {"op": "remove", "path": at}]
-        return _patched(lambda: self._client.patch(path, operations, metadata_only=True))
-
-
-def _patched(patch: Callable[[], object]) -> bool:
-    """Whether a patch found what it tests."""
-    try:
-        patch()
-    except NotFound:
-        return False
-    except Unprocessable as error:
-        if not error.test_failed:
-            raise
-        return False
-    return True
+        return pools.did(lambda: self._client.patch(path, operations, metadata_only=True))
 
 
 def _whole(view: PoolView) -> Pool:

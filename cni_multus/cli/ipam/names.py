@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.addressing import Cidr, Ip
-from ipam.whereabouts.cluster.naming import pool_name, reservation_name
+from ipam.whereabouts.cluster.naming import parse_address, pool_name, reservation_name
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -34,7 +34,7 @@ def split_reservation(name: str, network_names: Collection[str]) -> tuple[str, I
     """
     found = []
     for network_name, text in _cuts(name):
-        ip = _address(text)
+        ip = parse_address(text)
         if ip is not None and reservation_name(network_name, ip) == name:
             found.append((network_name, ip))
     return next((one for one in found if one[0] in network_names), found[0] if found else None)
@@ -44,12 +44,3 @@ def _cuts(name: str) -> list[tuple[str, str]]:
     """The name as a whole, then cut at each dash."""
     at = [position for position, letter in enumerate(name) if letter == "-"]
     return [("", name), *((name[:position], name[position + 1 :]) for position in at if position)]
-
-
-def _address(text: str) -> Ip | None:
-    for spelled in (text, text.replace("-", ":")):
-        try:
-            return Ip.parse(spelled)
-        except ValueError:
-            continue
-    return None

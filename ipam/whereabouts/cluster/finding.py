@@ -7,7 +7,7 @@ import os
 from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.errors import InvalidNetworkConfig, TryAgainLater
 from cni_multus.kube.objects import RESERVATIONS
-from ipam.whereabouts.cluster.naming import reservation_name
+from ipam.whereabouts.cluster.naming import parse_address, reservation_name
 from ipam.whereabouts.cluster.pools import read_pool
 from ipam.whereabouts.cluster.record import Take
 from ipam.whereabouts.cluster.seen import WIDEST, Seen
@@ -176,7 +176,7 @@ class Finding:
         for item in self._client.list(RESERVATIONS.path(self._place.namespace), metadata_only=True):
             metadata = item.get("metadata")
             name = metadata.get("name") if isinstance(metadata, dict) else None
-            ip = _address(name[len(prefix) :]) if isinstance(name, str) and name.startswith(prefix) else None
+            ip = parse_address(name[len(prefix) :]) if isinstance(name, str) and name.startswith(prefix) else None
             if ip and self._place.pool.cidr.contains(ip):
                 taken.append(ip)
         with self._seen() as seen:
@@ -196,13 +196,3 @@ class Finding:
         from ipam.whereabouts.cluster.explaining import why_exhausted
 
         return why_exhausted(self._place, self._taking.views.get(self._place.name), exclusive=self._config.exclusive)
-
-
-def _address(name: str) -> Ip | None:
-    """The address whose reservation has this name, without the network's."""
-    for text in (name, name.replace("-", ":")):
-        try:
-            return Ip.parse(text)
-        except ValueError:
-            continue
-    return None

@@ -6,12 +6,13 @@ an IPv4-mapped one as IPv4.
 
 from __future__ import annotations
 
+from cni_multus.cni.addressing import Ip
 from cni_multus.hashes import digest
 from ipam.whereabouts.names import wrong_with_object_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.addressing import Cidr, Ip
+    from cni_multus.cni.addressing import Cidr
     from cni_multus.state.leases.lease import Holder
 
 LIMIT = 1 << 63
@@ -42,6 +43,16 @@ def reservation_name(network_name: str, ip: Ip) -> str:
     """The name of the OverlappingRangeIPReservation of an address."""
     name = _normalised(str(ip))
     return f"{network_name}-{name}" if network_name else name
+
+
+def parse_address(text: str) -> Ip | None:
+    """The address that a reservation's name, without the network's, stands for; None if it is none."""
+    for spelled in (text, text.replace("-", ":")):
+        try:
+            return Ip.parse(spelled)
+        except ValueError:
+            continue
+    return None
 
 
 def parse_key(text: str) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cni_multus.cni.addressing import Ip
 from ipam.whereabouts.cluster.evidence import FREE, KEEP, UNSURE, Hold, elsewhere, judge
-from ipam.whereabouts.cluster.naming import label_value, reservation_name
+from ipam.whereabouts.cluster.naming import label_value, parse_address, reservation_name
 from ipam.whereabouts.cluster.slicing import LEAVING, overlap
 
 TYPE_CHECKING = False
@@ -159,7 +159,7 @@ def _places(reservation: Reservation, ledger: Ledger) -> Iterator[tuple[SeenPool
     for pool in ledger.pools:
         for prefix in pool.prefixes:
             text = reservation.name.removeprefix(f"{prefix}-") if prefix else reservation.name
-            ip = _address(text)
+            ip = parse_address(text)
             if ip and pool.base and pool.base.contains(ip) and reservation_name(prefix, ip) == reservation.name:
                 yield pool, ip
                 break
@@ -230,12 +230,3 @@ def _slice_step(does: str, why: str, slices: SeenSlices, entry: Entry) -> Step:
     step = Step(does, why)
     step.slices, step.entry = slices, entry
     return step
-
-
-def _address(text: str) -> Ip | None:
-    for spelled in (text, text.replace("-", ":")):
-        try:
-            return Ip.parse(spelled)
-        except ValueError:
-            continue
-    return None

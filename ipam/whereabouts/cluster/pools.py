@@ -15,6 +15,8 @@ from ipam.whereabouts.cluster.naming import parse_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni_multus.kube.client import Client
     from ipam.whereabouts.pool import Pool
 
@@ -130,10 +132,15 @@ def retake(client: Client, place: Place, offset: int, old: Entry, new: Entry) ->
 
 def drop(client: Client, namespace: str, name: str, offset: int, entry: Entry) -> bool:
     """Take an entry out; False where it does not stand there (any more)."""
-    at = _at(offset)
+    at, path = _at(offset), IP_POOLS.path(namespace, name)
+    operations = [*_tests(at, entry), {"op": "remove", "path": at}]
+    return did(lambda: client.patch(path, operations, metadata_only=True, repeatable=True))
+
+
+def did(patch: Callable[[], object]) -> bool:
+    """Whether a guarded patch was made; False where the object is gone, or its test failed."""
     try:
-        operations = [*_tests(at, entry), {"op": "remove", "path": at}]
-        client.patch(IP_POOLS.path(namespace, name), operations, metadata_only=True, repeatable=True)
+        patch()
     except NotFound:
         return False
     except Unprocessable as error:
