@@ -32,6 +32,7 @@ OF_A_NODE: dict[str, dict[str, Any]] = {
     "tuning": {"sysctl": {"net.core.somaxconn": "1"}, "mtu": 1400},
     "vlan": {"master": "up0", "vlanId": 7, "ipam": {}},
     "vrf": {"vrfname": "tenant"},
+    "whereabouts": {"ipam": {"type": "whereabouts", "range": "10.4.0.0/24"}},
 }
 
 
