@@ -86,9 +86,10 @@ class Shown:
             )
             for link in self.ip("link show")
         }
+        routes = self.routes(4, "all") + self.routes(6, "all")
         return {
             "links": links,
             "addresses": {name: self.addresses(name) for name in links},
-            "routes": sorted(self.routes(4, "all") + self.routes(6, "all")),
+            "routes": sorted(route.removesuffix(" linkdown") for route in routes),  # a carrier comes when it likes
             "forwarding": (self.setting("ipv4/ip_forward"), self.setting("ipv6/conf/all/forwarding")),
         }
