@@ -15,6 +15,7 @@ from ipam.whereabouts.cluster.giving import give_back, unreserve
 from ipam.whereabouts.cluster.keeping import kept
 from ipam.whereabouts.cluster.naming import podref
 from ipam.whereabouts.cluster.record import Record
+from ipam.whereabouts.cluster.seen import note_free
 from ipam.whereabouts.cluster.session import namespace_of, place, places
 from ipam.whereabouts.cluster.taking import Taking
 
@@ -186,6 +187,10 @@ class Acquisition:
         failures: list[str] = []
         touched = [take for take in self._fresh if take in self._taking.touched]
         left = touched if isinstance(error, Unavailable) else self._try_to_give_back(touched, failures)
+        for take in self._fresh:
+            if take not in left:
+                server = self._client.access.server
+                note_free(self._config.data_dir, server, self._record.namespace, take.pool, take.address.ip)
         try:
             self._leave(left)
         except CniError as failure:
