@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -114,6 +115,14 @@ class Pod:
         return [str(address) for address in found if not str(address).startswith("fe80")]
 
 
+def settle(namespace: Namespace, patience: float = 10.0) -> None:
+    """Wait until the kernel has seen the carriers of all veth ends that are up: what it shows changes with that."""
+    deadline = time.monotonic() + patience
+    while not all(link.running for link in list_links(namespace) if link.up and link.kind == "veth"):
+        assert time.monotonic() < deadline, "a veth has no carrier"
+        time.sleep(0.002)
+
+
 class Node:
     """A namespace that stands for a node, with an uplink, and the directories that a node has."""
 
@@ -129,6 +138,7 @@ class Node:
             directory.mkdir()
         uplink = add_veth(host, UPLINK, peer="up1", peer_namespace=host)
         change_link(host, uplink.parent, up=True)
+        settle(host)
 
     def config(self, *delegates: object, **more: object) -> dict[str, Any]:
         """00-multus.conf with these delegates."""

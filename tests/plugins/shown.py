@@ -90,6 +90,6 @@ class Shown:
         return {
             "links": links,
             "addresses": {name: self.addresses(name) for name in links},
-            "routes": sorted(route.removesuffix(" linkdown") for route in routes),  # a carrier comes when it likes
+            "routes": sorted(route.replace(" linkdown", "") for route in routes),  # a carrier comes when it likes
             "forwarding": (self.setting("ipv4/ip_forward"), self.setting("ipv6/conf/all/forwarding")),
         }
