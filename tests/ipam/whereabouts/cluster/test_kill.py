@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.ipam.whereabouts.cluster.nodes import Node, allocations, audit
+from tests.ipam.whereabouts.cluster.nodes import Node, allocations, audit, reservations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,3 +131,28 @@ def work(crew: Crew, wanted: list[str], verb: str, mend: Callable[[Node, str], N
     nodes = [crew.node() for _ in wanted]
     with ThreadPoolExecutor(3) as pool:
         return sum(pool.map(one, nodes, wanted))
+
+
+@pytest.mark.parametrize("asked", ["PATCH", "POST"])
+def test_what_arrives_when_its_sender_is_dead_is_given_back(cluster: Cluster, tmp_path: Path, asked: str) -> None:
+    """The request is under way when the ADD is killed, and the runtime's DEL is faster than it."""
+    road = cluster.road()
+    kubeconfig = cluster.kubeconfig(server=road.url, style="json")
+    node = Node(tmp_path / "node", kubeconfig, ("10.0.0.0/24",), settle=3.0)
+    prepared(node, "add")
+    road.disturb(asked, delay=1.5)
+    seen = road.count(asked)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(node.command("add", "pod.1"), cwd=ROOT, env=environment) as process:
+        while road.count(asked) == seen:
+            time.sleep(0.01)
+        process.kill()
+    assert node.delete("pod.1")
+    assert len(allocations(cluster)) == len(reservations(cluster)) == 1
+    time.sleep(2)
+    assert len(allocations(cluster)) + len(reservations(cluster)) == 3
+    assert len(node.journal.todo()) == 1
+    time.sleep(2)
+    assert node.engine().work_off() == []
+    audit(cluster, node)
+    assert len(allocations(cluster)) == 1
