@@ -105,7 +105,7 @@ def expect(here: Scene, pod: Pod, promised: Case) -> None:
         assert sorted(map(spelled, shown)) == sorted(routes)
     for interface, addresses in promised.get("reach", {}).items():
         for address in addresses:
-            inside.run(f"ping -c 1 -W 5 -I {interface} {address}")
+            assert inside.reaches(address, f"-I {interface}")
 
 
 def expect_entry(here: Scene, inside: Shown, entries: list[Case], wanted: Case) -> None:

@@ -92,7 +92,7 @@ def test_pods_of_several_nodes_have_addresses_of_one_cluster(
         for (here, pod, asked), own in zip(pods, given, strict=True):
             here.check(pod, asked)
             for address in set(given) - {own}:
-                Shown(pod.netns).run(f"ping -c 1 -W 5 -I net1 {address}")
+                assert Shown(pod.netns).reaches(address, "-I net1")
         [pool] = cluster.objects("ippools").values()
         assert sorted(pool["spec"]["allocations"]) == ["10", "11", "12"]
         for here, pod, asked in pods:

@@ -121,7 +121,10 @@ class ApiServer:
 
     def pause(self) -> None:
         """Connections to it are accepted by the kernel from now on, and nothing more."""
-        self._running[-1].send_signal(signal.SIGSTOP)
+        server = self._running[-1]
+        server.send_signal(signal.SIGSTOP)
+        while not all(_stands_still(task) for task in Path(f"/proc/{server.pid}/task").iterdir()):
+            time.sleep(0.001)  # its threads stop one by one
 
     def resume(self) -> None:
         """Let it answer what came meanwhile."""
@@ -224,3 +227,8 @@ def free_ports(number: int) -> list[int]:
     finally:
         for each in sockets:
             each.close()
+
+
+def _stands_still(task: Path) -> bool:
+    """Whether a thread is stopped."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"

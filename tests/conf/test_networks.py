@@ -77,7 +77,7 @@ SHOWN: Expected = {
         pod.addresses("eth0") == {"10.244.100.2/24"}
         and node.addresses("br-vlans.100") == {"10.244.100.1/24"}
         and result["interfaces"][3]["name"] == "br-vlans.100"
-        and "1 received" in pod.run("ping -c1 -W9 10.244.100.1")
+        and pod.reaches("10.244.100.1")
     ),
     "bridge/trunk": lambda pod, node, result: (
         node.link("br-vlans")["linkinfo"]["info_data"]["vlan_filtering"] == 1
@@ -86,7 +86,7 @@ SHOWN: Expected = {
     "bridge/untrusted": lambda pod, node, result: (
         result["interfaces"][2]["mac"] in node.run("nft list table bridge multus_macspoof")
         and "10.244.5.2" in node.run("nft list table inet multus_masquerade")
-        and "1 received" in pod.run("ping -c1 -W9 10.244.5.1")
+        and pod.reaches("10.244.5.1")
     ),
     "bridge/interface-down": lambda pod, node, result: not pod.is_up("eth0"),
     "ptp/routed": lambda pod, node, result: (

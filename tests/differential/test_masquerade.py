@@ -40,7 +40,7 @@ def test_packets_have_the_same_source(backend: str, ip_masq: bool, pair: Pair, n
         outside = make_outside(netns, side.node)
         previous = side.start(side.call, "ADD", config).result().succeeded()
         # Of theirs, the node's end takes two seconds before it answers.
-        Shown(side.pod).run("ping -c 1 -W 9 2001:db8:1::1")
+        assert Shown(side.pod).reaches("2001:db8:1::1")
         seen = {family: source_seen(side.pod, outside, OUTSIDE[family]) for family in OUTSIDE}
         assert seen == (NODE if ip_masq else ADDRESSES), side.name
         side.start(lambda who=side, told=previous: who.call("CHECK", config, previous=told)).result().succeeded()

@@ -166,7 +166,7 @@ def test_ipv6_that_is_off_is_switched_on_for_an_ipv6_address(
     inside.run("ip link set lo up")
     node.add(dual_stack, pod)
     assert inside.setting("ipv6/conf/eth0/disable_ipv6") == "0"
-    inside.run("ping -6 -c 1 -W 20 2001:db8::3")
+    assert inside.reaches("2001:db8::3")
 
 
 @pytest.mark.parametrize("kind", ["bridge", "macvlan"])

@@ -271,4 +271,4 @@ def test_pods_of_one_master_reach_each_other(node: Runtime, make_pod: MakePod) -
     first, second = make_pod("first"), make_pod("second")
     [address] = [ip["address"].split("/")[0] for ip in node.add(config, first)["ips"]]
     node.add(config, second)
-    Shown(second.netns).run(f"ping -c 1 -W 2 {address}")
+    assert Shown(second.netns).reaches(address)
