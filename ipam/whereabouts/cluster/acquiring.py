@@ -149,7 +149,7 @@ class Acquisition:
             self._fresh.append(take)
             self._candidate(take)
             try:
-                if self._taking.obtain(where, take, finding.hold_off()):
+                if self._taking.obtain(where, take, finding.hold_off):
                     return take
             except Unprocessable as error:
                 if error.test_failed:

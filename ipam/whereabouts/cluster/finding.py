@@ -10,7 +10,7 @@ from cni_multus.kube.objects import RESERVATIONS
 from ipam.whereabouts.cluster.naming import parse_address, reservation_name
 from ipam.whereabouts.cluster.pools import read_pool
 from ipam.whereabouts.cluster.record import Take
-from ipam.whereabouts.cluster.seen import WIDEST, Seen
+from ipam.whereabouts.cluster.seen import Seen
 from ipam.whereabouts.cluster.taking import require_room
 from ipam.whereabouts.policy import start
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _A_WRITE = 0.008
 """Seconds that an API server needs for one, if nobody else comes."""
+_LONGEST_HOLD_OFF = 15.0
 _UNEXPLAINED = 6
 """So many addresses that are free in the pool and yet somebody's: then all reservations are listed."""
 
@@ -92,12 +93,16 @@ class Finding:
             raise self._exhausted()
         return self.take_of(ip)
 
-    def hold_off(self) -> float:
-        """Seconds: those who lost to each other write into the pool one after another, not all at once."""
+    def hold_off(self, pace: float) -> float:
+        """Seconds: those who lost to each other write into the pool one after another, not all at once.
+
+        `pace` is what an easier call took: a server that is slow at that has many of them already.
+        """
         if not self._spread:
             return 0.0
-        others: int = min(4**self._spread, WIDEST)
-        return int.from_bytes(os.urandom(2), "little") / (1 << 16) * others * _A_WRITE
+        others: int = 4 ** (self._spread + 1)  # they have lost less often than they are many
+        span = min(others * max(_A_WRITE, pace / 16), _LONGEST_HOLD_OFF)
+        return int.from_bytes(os.urandom(2), "little") / (1 << 16) * span
 
     def lost(self, take: Take) -> None:
         """Somebody has that address: look at the pool, and do not try it again."""

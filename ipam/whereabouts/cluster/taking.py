@@ -47,11 +47,15 @@ class Taking:
         self.relocate: Callable[[Place], None] | None = None
         """Called before a pool that is gone is made again: raises where the node's slice is another one now."""
 
-    def obtain(self, place: Place, wanted: Take, hold_off: float) -> bool:
-        """Take an address that seems free; False where it is somebody's. `hold_off`: seconds before it is entered."""
+    def obtain(self, place: Place, wanted: Take, hold_off: Callable[[float], float]) -> bool:
+        """Take an address that seems free; False where it is somebody's.
+
+        `hold_off` says how many seconds it is reserved before it is entered, of how many the reservation took.
+        """
+        begun = time.monotonic()
         if wanted.reservation and not self._reserve(place, wanted):
             return False
-        time.sleep(hold_off)
+        time.sleep(hold_off(time.monotonic() - begun))
         if self._enter(place, wanted):
             return True
         self._unreserve(place, wanted)
