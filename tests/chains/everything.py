@@ -8,6 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import entered
+from tests.settled import await_local_routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,6 +46,7 @@ OF_ADDRESSES = {"tentative", "dadfailed"}
 
 def things_of(netns: str) -> Things:
     """Links, addresses, routes, rules, nftables, queues and settings of a namespace."""
+    await_local_routes(netns)
     script = "\n".join(f"printf '\\n%s\\n' '#{what}'; {command}" for what, command in COMMANDS.items())
     shown = subprocess.run(
         ["nsenter", f"--net={netns}", "unshare", "--mount", "sh", "-c", f"mount -t sysfs sysfs /sys; {script}"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.settled import await_local_routes
+
 if TYPE_CHECKING:
     from tests.node import Pod
     from tests.plugins.runtime import Runtime
@@ -100,6 +102,7 @@ class Routed:
 
     def everything(self) -> dict[str, Any]:
         """All that the plugin could have changed."""
+        await_local_routes(self.inside.netns)
         routes = "".join(self.inside.run(f"ip -{family} -d route show table all") for family in (4, 6))
         routes = routes.replace(" linkdown", "")  # the kernel tells in its own time
         return {

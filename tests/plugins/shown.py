@@ -7,6 +7,8 @@ import subprocess
 import time
 from typing import Any
 
+from tests.settled import await_local_routes
+
 BRIEFLY = 0.3
 """Seconds after which nobody answers any more."""
 
@@ -75,6 +77,7 @@ class Shown:
 
     def everything(self) -> dict[str, Any]:
         """All that an attachment could leave behind, to be compared with itself later."""
+        await_local_routes(self.netns)
         links = {
             link["ifname"]: (
                 link.get("linkinfo", {}).get("info_kind"),
