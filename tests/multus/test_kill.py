@@ -41,6 +41,16 @@ def killer(node: Node, pod: Pod) -> Killer:
     return Killer(node, pod, three(node))
 
 
+def first_points(killer: Killer, log: Path) -> list[str]:
+    """Those of an ADD on a new node, where it had the least to wait for: whoever waits looks again and again."""
+    found = []
+    for _ in range(3):
+        refresh(killer.node)
+        found.append(killer.points("ADD", log))
+        killer.node.call("DEL", killer.config, killer.pod).succeeded()
+    return min(found, key=len)
+
+
 def add_points(killer: Killer, log: Path) -> list[str]:
     """Those of an ADD on a node that has had one before."""
     killer.points("ADD", log)
@@ -51,8 +61,7 @@ def add_points(killer: Killer, log: Path) -> list[str]:
 
 
 def test_after_a_killed_add_a_del_leaves_nothing(node: Node, pod: Pod, killer: Killer, tmp_path: Path) -> None:
-    kills = killer.points("ADD", tmp_path / "log")
-    node.call("DEL", three(node), pod).succeeded()
+    kills = first_points(killer, tmp_path / "log")
     killed = 0
     for point in kills:
         refresh(node)
