@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import ApiFailure, TryAgainLater
+from cni_multus.cni.errors import ApiFailure, CniError, TryAgainLater
 
 
 class Unavailable(TryAgainLater):
@@ -67,8 +67,8 @@ class Report:
         """Where a list that expired may go on."""
 
 
-class Refused(ApiFailure):
-    """The server understood, and does not do it."""
+class Reported(CniError):
+    """What a server said itself; the class beside it says what that is to the runtime."""
 
     def __init__(self, message: str, report: Report) -> None:
         super().__init__(message)
@@ -78,6 +78,10 @@ class Refused(ApiFailure):
         self.kind = report.kind
         self.name = report.name
         self.said = report.said
+
+
+class Refused(Reported, ApiFailure):
+    """The server understood, and does not do it."""
 
 
 class NotFound(Refused):
@@ -119,17 +123,8 @@ class TooLarge(Refused):
     """The object would have more bytes than the server, or its store, takes; nothing was changed."""
 
 
-class Conflict(TryAgainLater):
+class Conflict(Reported, TryAgainLater):
     """The object is not the one that was meant, or was changed by others all the time; nothing was changed."""
-
-    def __init__(self, message: str, report: Report) -> None:
-        super().__init__(message)
-        self.report = report
-        self.status = report.status
-        self.reason = report.reason
-        self.kind = report.kind
-        self.name = report.name
-        self.said = report.said
 
 
 class Expired(Conflict):

@@ -161,6 +161,18 @@ def make_directory(path: str, mode: int = 0o755) -> None:
         raise failure(error, f"make the directory {path}") from error
 
 
+def make_directory_durably(path: str) -> None:
+    """The same; what is made is there after a power cut as well."""
+    if not is_directory(path):
+        parent = os.path.dirname(path)
+        make_directory_durably(parent)
+        make_directory(path)
+        try:
+            sync_directory(parent)
+        except OSError as error:
+            raise failure(error, f"sync {parent}") from error
+
+
 def names(path: str) -> Iterator[str]:
     """The names in a directory, in no order; none where there is no directory."""
     try:

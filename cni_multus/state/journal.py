@@ -2,24 +2,21 @@
 
     <cniDir>/journal/<containerID>@<ifname>
 
-A container ID has no '@', so the first one ends it. The file is a list of lines, `<crc32> <record as JSON>`, the last
-good one counts: the plan first, then what came of it, then what a DEL could not remove. Lines are appended and synced,
-so that a crash can cost the last one at most, and no write needs a new inode. The file is also the lock: whoever works
-for the sandbox holds a flock on it. It is all that DEL, CHECK and GC need.
+A container ID has no '@', so the first one ends it. The file is one of `lines`, each synced: the plan first, then what
+came of it, then what a DEL could not remove. It is also the lock: whoever works for the sandbox holds a flock on it. It
+is all that DEL, CHECK and GC need.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from binascii import crc32
 
 from cni_multus.cni.config import Section
-from cni_multus.cni.document import parse_object, print_compact
 from cni_multus.cni.errors import DecodingFailure
 from cni_multus.cni.result import Result
 from cni_multus.cni.versions import NEWEST
-from cni_multus.state import files
+from cni_multus.state import files, lines
 
 FORMAT = 1
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
@@ -167,9 +164,7 @@ class Journal:
 
     def write(self, record: Record) -> None:
         """Make the record durable."""
-        body = print_compact(record.to_json())
-        line = b"\n%08x %s\n" % (crc32(body), body)
-        files.append(self.path(record.container_id, record.ifname), line, durable=True)
+        lines.append(self.path(record.container_id, record.ifname), record.to_json(), durable=True)
 
     def remove(self, container_id: str, ifname: str) -> None:
         """Forget a sandbox; the file itself, which then holds nothing, goes with the lock that it is."""
@@ -188,18 +183,12 @@ class Journal:
 
 
 def _read(path: str) -> Record | None:
-    data = files.read(path)
-    if not data:
+    document = lines.last(path)
+    if document is None:
         return None
-    for line in reversed(data.split(b"\n")):
-        checksum, _, body = line.partition(b" ")
-        if body and checksum == b"%08x" % crc32(body):
-            document = Section(parse_object(body, path), "record")
-            if document.number("format") != FORMAT:
-                spoken = document.number("format")
-                raise DecodingFailure(f"{path} is of format {spoken}, and this program reads {FORMAT}")
-            return Record.parse(document)
-    raise DecodingFailure(f"{path} holds no record that is whole")
+    if (spoken := document.number("format")) != FORMAT:
+        raise DecodingFailure(f"{path} is of format {spoken}, and this program reads {FORMAT}")
+    return Record.parse(document)
 
 
 def _identity(netns: str) -> str:

@@ -11,6 +11,7 @@ from cni_multus.state.files import FLAGS, failure, remove
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
 
 _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008)
@@ -39,6 +40,15 @@ class Lock:
         except OSError as error:
             raise failure(error, f"lock {self._path}") from error
         return self
+
+    def enter(self, load: Callable[[], object]) -> None:
+        """Take it and call `load`; where that raises, it is given away again."""
+        self.__enter__()
+        try:
+            load()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
 
     def remove(self) -> None:
         """Remove the lock's file; call it while the lock is held."""

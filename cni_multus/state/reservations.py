@@ -75,16 +75,14 @@ class Reservations:
     def __enter__(self) -> Reservations:
         if not files.is_directory(self._directory):
             files.make_directory(self._directory)
-        self._lock.__enter__()
-        try:
-            self._boot = running_boot()
-            self._indexed = self._index.load(self._boot)
-            if not self._indexed:
-                self._rebuild()
-        except BaseException:
-            self._lock.__exit__(None, None, None)
-            raise
+        self._lock.enter(self._load)
         return self
+
+    def _load(self) -> None:
+        self._boot = running_boot()
+        self._indexed = self._index.load(self._boot)
+        if not self._indexed:
+            self._rebuild()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

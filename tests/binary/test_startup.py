@@ -240,6 +240,7 @@ META = {
     "cni_multus.multus.verbs",
     "cni_multus.network",
     "cni_multus.state.journal",
+    "cni_multus.state.lines",
     "plugins.macvlan",
 }
 

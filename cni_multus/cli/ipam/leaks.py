@@ -9,27 +9,15 @@ from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command
 from cni_multus.cli.ipam import options, survey
 from cni_multus.cli.ipam.evidence import GONE, LIKELY_GONE, Verdict
 from cni_multus.cli.ipam.held import IN_FLIGHT, PENDING, RELEASED
-from cni_multus.cli.ipam.owner import HOLDER, OWNER, WHY
+from cni_multus.cli.ipam.owner import FOUND_WITH
 from cni_multus.cli.ipam.survey import Survey
-from cni_multus.cli.output import Column, Table, emit
+from cni_multus.cli.output import Table, emit
 
 if TYPE_CHECKING:
     import argparse
 
     from cni_multus.cli.ipam.evidence import Evidence
     from cni_multus.cli.ipam.held import Held
-
-COLUMNS = (
-    Column("ADDRESS", "address"),
-    Column("ENGINE", "engine"),
-    Column("POOL", "pool"),
-    *HOLDER,
-    Column("NODE", "node", wide=True, rare=True),
-    OWNER,
-    WHY,
-    Column("RELEASE WITH --owner", "owner", wide=True),
-    Column("RECORD", "record", wide=True),
-)
 
 
 class Leaks(Command):
@@ -74,7 +62,7 @@ class Leaks(Command):
             if verdict.state in states:
                 rows.append({**held.to_json(), "alive": verdict.state, "because": verdict.because, "owner": held.owner})
         rows.sort(key=lambda row: states.index(str(row["alive"])))
-        emit(arguments.output, {"leaks": rows}, [Table("", COLUMNS, rows, "no leak was found")])
+        emit(arguments.output, {"leaks": rows}, [Table("", FOUND_WITH, rows, "no leak was found")])
         return FOUND if rows else looked.status()
 
 

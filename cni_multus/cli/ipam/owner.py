@@ -26,7 +26,7 @@ HOLDER = (
     Column("CONTAINER", "containerID", show=lambda value: str(value)[:13]),
     SINCE,
 )
-COLUMNS = (
+FOUND_WITH = (
     Column("ADDRESS", "address"),
     Column("ENGINE", "engine"),
     Column("POOL", "pool"),
@@ -36,8 +36,9 @@ COLUMNS = (
     WHY,
     Column("RELEASE WITH --owner", "owner", wide=True),
     Column("RECORD", "record", wide=True),
-    Column("WRONG", "wrong", rare=True),
 )
+"""An address, whose it is, and what tells whether that one is still there."""
+COLUMNS = (*FOUND_WITH, Column("WRONG", "wrong", rare=True))
 
 
 class OwnerOf(Command):

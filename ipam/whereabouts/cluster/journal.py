@@ -6,20 +6,17 @@
       network/<hash of the network> it has, or had, a record
       todo/<holder's key>           the record is released, and the API is still to be told
 
-Lines are appended, so that a crash costs the last one at most. Whoever works for a holder has a lock on its file.
+A holder's file is one of `cni_multus/state/lines.py`; whoever works for the holder has a lock on it.
 """
 
 from __future__ import annotations
 
 import os
-from binascii import crc32
 
-from cni_multus.cni.config import Section
-from cni_multus.cni.document import parse_object, print_compact
-from cni_multus.cni.errors import CniError, DecodingFailure, TryAgainLater
+from cni_multus.cni.errors import CniError, TryAgainLater
 from cni_multus.cni.request import Attachment
 from cni_multus.hashes import digest
-from cni_multus.state import files
+from cni_multus.state import files, lines
 from cni_multus.state.lock import Lock
 from ipam.whereabouts.cluster.record import Record
 
@@ -43,16 +40,15 @@ class Locked:
         self._empty = False
 
     def __enter__(self) -> Locked:
-        self._lock.__enter__()
+        self._lock.enter(self._load)
+        return self
+
+    def _load(self) -> None:
         try:
             self.record = self._journal.record(self.key)
             self._empty = self.record is None
         except CniError as error:
             self.damage = error.message
-        except BaseException:
-            self._lock.__exit__(None, None, None)
-            raise
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -66,9 +62,8 @@ class Locked:
     def write(self, record: Record, *, durable: bool = True) -> None:
         """Make it the record; `durable`: also against a power cut."""
         record.stamp()
-        body = print_compact(record.to_json())
         self._empty = False
-        files.append(self._journal.path(self.key), b"\n%08x %s\n" % (crc32(body), body), durable=durable)
+        lines.append(self._journal.path(self.key), record.to_json(), durable=durable)
         self.record = record
 
     def forget(self) -> None:
@@ -98,13 +93,13 @@ class Journal:
 
     def locked(self, key: str, attempt: str, wait: float) -> Locked:
         """The holder's record under its lock, waited for so many seconds; the file is made if there is none."""
-        files.make_directory(f"{self._root}/holder/{key[:2]}")
+        files.make_directory_durably(f"{self._root}/holder/{key[:2]}")
         return Locked(self, key, Lock(self.path(key), attempt, wait))
 
     def point(self, attachment: Attachment, key: str) -> None:
         """Let DEL find the holder by the attachment, whatever happens from here on."""
         path = self._pointer(attachment)
-        files.make_directory(os.path.dirname(path))
+        files.make_directory_durably(os.path.dirname(path))
         files.make_directory(f"{self._root}/network")
         try:
             self._mark_network(attachment.network)
@@ -133,15 +128,8 @@ class Journal:
 
     def record(self, key: str) -> Record | None:
         """The record of a holder; raises DecodingFailure where the file is not what was written."""
-        path = self.path(key)
-        data = files.read(path)
-        if not data:
-            return None
-        for line in reversed(data.split(b"\n")):
-            checksum, _, body = line.partition(b" ")
-            if body and checksum == b"%08x" % crc32(body):
-                return Record.parse(Section(parse_object(body, path), "record"))
-        raise DecodingFailure(f"{path} holds no record that is whole")
+        found = lines.last(self.path(key))
+        return None if found is None else Record.parse(found)
 
     def keys(self) -> Iterator[str]:
         """The keys of all holders that have a file."""

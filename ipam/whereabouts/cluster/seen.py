@@ -58,12 +58,7 @@ class Seen:
     def __enter__(self) -> Seen:
         for name in ("pool", "elsewhere"):
             files.make_directory(f"{self._root}/{name}")
-        self._lock.__enter__()
-        try:
-            self._load()
-        except BaseException:
-            self._lock.__exit__(None, None, None)
-            raise
+        self._lock.enter(self._load)
         return self
 
     def __exit__(
