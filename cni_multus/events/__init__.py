@@ -1,0 +1,1 @@
+"""Kubernetes Events: kept until they are delivered, and never waited for."""

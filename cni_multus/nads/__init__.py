@@ -1,0 +1,1 @@
+"""NetworkAttachmentDefinitions: where they are, and the networks that they describe."""

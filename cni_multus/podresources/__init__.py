@@ -1,0 +1,1 @@
+"""Which devices the kubelet gave a pod."""
