@@ -30,7 +30,7 @@ build: venv ## freeze the program into dist/multus/multus (does nothing when its
 ##@ Working on it
 
 .PHONY: test
-test: build baseline reference vmkit firewalld kubekit ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
+test: build baseline reference vmkit firewalld crikit kubekit ## build, then the whole test suite as root, in namespaces of its own (some of it: make test ARGS=tests/cni)
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
 	$(python) -m pytest $(in_parallel) $(ARGS)
 
@@ -54,7 +54,7 @@ bench: build baseline reference kubekit ## measure every budget against the Go r
 	$(python) -m bench $(ARGS)
 
 .PHONY: coverage
-coverage: build baseline reference vmkit firewalld kubekit ## the tests once more, with branch coverage of what runs inside the test process
+coverage: build baseline reference vmkit firewalld crikit kubekit ## the tests once more, with branch coverage of what runs inside the test process
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)
 	$(python) -m pytest $(in_parallel) --cov --cov-report=term-missing:skip-covered
 
@@ -84,6 +84,10 @@ kubekit: venv ## compile an API server from Debian's sources into the user's cac
 .PHONY: firewalld
 firewalld: venv ## fetch firewalld and a D-Bus from Debian into the user's cache
 	$(python) -m tools.firewalld
+
+.PHONY: crikit
+crikit: venv ## fetch container runtimes and kubectl from Debian into the user's cache
+	$(python) -m tools.crikit
 
 .PHONY: lock
 lock: venv ## resolve requirements.in into requirements.txt again (upgrade: make lock ARGS=--upgrade)
