@@ -78,7 +78,7 @@ vmkit: venv ## fetch qemu and a kernel from Debian into the user's cache, for th
 	$(python) -m tools.vmkit
 
 .PHONY: kubekit
-kubekit: venv ## compile an API server from Debian's sources into the user's cache: some minutes, once
+kubekit: venv ## compile an API server and a kubelet from Debian's sources into the user's cache: some minutes, once
 	$(python) -m tools.kubekit
 
 .PHONY: firewalld

@@ -1,4 +1,4 @@
-"""A Kubernetes API server to test against: etcd, and what Debian has of Kubernetes as source only, compiled once.
+"""What a cluster is made of, to test against: etcd, and what Debian has of Kubernetes as source only, compiled once.
 
 Nothing is installed: the sources, the compiler and what it writes are in a scratch directory, and gone after some
 minutes; the programs stay in the user's cache, all in one directory.
@@ -15,8 +15,8 @@ from pathlib import Path
 
 from tools.debian import Apt, NotFetched, already_kept, from_a_mirror, kept, run, unpack
 
-COMPONENTS = ("kube-apiserver",)  # ... of Kubernetes that are compiled
-RECIPE = "2"  # another number makes everybody build anew
+COMPONENTS = ("kube-apiserver", "kubelet")  # ... of Kubernetes that are compiled
+RECIPE = "3"  # another number makes everybody build anew
 
 SUITE = "bookworm"  # the last one whose source package has all of Kubernetes
 SOURCE = "kubernetes"
@@ -35,7 +35,7 @@ DESCRIBED = (  # the modules whose types an API server describes
     *("component-base", "kube-aggregator", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet"),
     "metrics",
 )
-TAGS = "providerless"  # no code of public clouds, which is a third of the whole
+TAGS = "providerless,dockerless"  # no code of public clouds, which is a third of the whole, and none of Docker
 
 VALIDATORS = (
     "github.com/go-openapi/validate/type.go",
@@ -61,6 +61,11 @@ class Kit:
     def api_server(self) -> Path:
         """The kube-apiserver."""
         return self.root / "kube-apiserver"
+
+    @property
+    def kubelet(self) -> Path:
+        """What runs a node's pods."""
+        return self.root / "kubelet"
 
     @property
     def etcd(self) -> Path:
