@@ -33,6 +33,16 @@ def _refuse_type(value: object) -> object:
     raise TypeError(f"no JSON form for {type(value).__name__}")
 
 
+class NotJson(DecodingFailure):
+    """A text that breaks off being JSON: `why`, and at which character, where that is known."""
+
+    def __init__(self, what: str, text: str, at: int | None, why: str) -> None:
+        place = "" if at is None else _position(text, at) + ": "
+        super().__init__(f"{what} is not JSON: {place}{why}")
+        self.at = at
+        self.why = why
+
+
 class Repeating(dict):  # type: ignore[type-arg]
     """An object in which keys stood more than once (`repeated`); the last one of each counts."""
 
@@ -108,16 +118,14 @@ def parse(data: bytes, what: str, largest: int = LARGEST) -> object:
     except StopIteration as stop:
         if text.startswith(BOM):
             raise DecodingFailure(f"{what} is not JSON: it starts with a byte order mark") from None
-        raise DecodingFailure(f"{what} is not JSON: {_position(text, stop.value)}: a value is missing") from None
+        raise NotJson(what, text, stop.value, "a value is missing") from None
     except RecursionError:
         raise DecodingFailure(f"{what} is nested deeper than {DEEPEST} levels") from None
     except ValueError as error:
-        at = getattr(error, "pos", None)
-        place = "" if at is None else _position(text, at) + ": "
-        raise DecodingFailure(f"{what} is not JSON: {place}{getattr(error, 'msg', error)}") from None
+        raise NotJson(what, text, getattr(error, "pos", None), str(getattr(error, "msg", error))) from None
     rest = text[end:].lstrip(_SPACE)
     if rest:
-        raise DecodingFailure(f"{what} is not JSON: {_position(text, len(text) - len(rest))}: more after the end")
+        raise NotJson(what, text, len(text) - len(rest), "more after the end")
     if text.count("{") + text.count("[") > DEEPEST and _is_too_deep(value):
         raise DecodingFailure(f"{what} is nested deeper than {DEEPEST} levels")
     return value

@@ -5,12 +5,11 @@ The syntaxes, and how they are told apart, are those of Multus. It knows neither
 
 from __future__ import annotations
 
-from cni_multus.cni.document import name_of_type, parse
+from cni_multus.cni.document import NotJson, name_of_type, parse
 from cni_multus.cni.errors import DecodingFailure, InvalidNetworkConfig
-from cni_multus.cni.names import wrong_with_ifname
-from cni_multus.selection.names import wrong_with_namespace, wrong_with_object_name
+from cni_multus.selection.names import wrong_with_interface, wrong_with_namespace, wrong_with_object_name
 from cni_multus.selection.selected import Selection
-from cni_multus.selection.source import Source
+from cni_multus.selection.source import LONGEST_QUOTED, Source
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
@@ -21,20 +20,28 @@ LARGEST = 256 << 10
 MOST = 256
 """Elements; every one is an interface."""
 
-_KERNELS_OWN = ("lo", "all", "default")
-"""The loopback device, and what the kernel's settings call all interfaces and those to come."""
-
 
 def parse_networks(text: str, namespace: str) -> list[Selection]:
     """What `k8s.v1.cni.cncf.io/networks` asks for, in order; `namespace` is the pod's."""
-    return _parse(NETWORKS, text, namespace)
+    found = _parse(NETWORKS, text, namespace)
+    for selection in found:
+        if selection.ipam_claim and selection.ips:
+            raise InvalidNetworkConfig(
+                f"{selection.where}: ips and ipam-claim-reference exclude each other: leave one out"
+            )
+    return found
 
 
 def parse_default_network(text: str, namespace: str) -> Selection | None:
-    """What `v1.multus-cni.io/default-network` asks for, None where nothing; `namespace` counts if it says none."""
+    """What `v1.multus-cni.io/default-network` asks for, None where nothing; `namespace` counts if it says none.
+
+    Addresses may stand beside a claim here: KubeVirt and OVN-Kubernetes write both for a primary network.
+    """
     found = _parse(DEFAULT_NETWORK, text, namespace)
     if len(found) > 1:
-        raise InvalidNetworkConfig(f"{found[1].where}: there is one default network, and {len(found)} are asked for")
+        raise InvalidNetworkConfig(
+            f"{found[1].where}: {len(found)} networks are asked for, and one of them can be the default network"
+        )
     return found[0] if found else None
 
 
@@ -45,7 +52,7 @@ def _parse(annotation: str, text: str, namespace: str) -> list[Selection]:
     source = Source(annotation, text, is_json=is_json)
     data = _encoded(source)
     found = _parse_json(source, data, namespace) if is_json else _parse_shorthand(source, namespace)
-    _refuse_bad_ifnames(found)
+    _refuse_same_interfaces(found)
     return found
 
 
@@ -67,11 +74,10 @@ def _parse_json(source: Source, data: bytes, namespace: str) -> list[Selection]:
 
     try:
         value = parse(data, source.name())
-    except DecodingFailure:
-        from cni_multus.selection.positions import without_trailing_commas
+    except NotJson:
+        from cni_multus.selection.broken import parse_mended
 
-        source.text = without_trailing_commas(source.text)
-        value = parse(source.text.encode(), source.name())
+        value = parse_mended(source)
     if not isinstance(value, list):
         raise DecodingFailure(
             f"{source.where()} must be a list of objects, and is {name_of_type(value)}: "
@@ -99,16 +105,16 @@ def _parse_item(source: Source, at: int, item: str, namespace: str) -> Selection
     name, _, ifname = rest.partition("@")
     said, name, ifname = said.strip(), name.strip(), ifname.strip()
     if "/" in said or "@" in said or "@" in ifname:
-        raise DecodingFailure(f"{place()}: {item[:300]!r} is not [namespace/]name[@interface]")
+        raise DecodingFailure(f"{place()}: {item[:LONGEST_QUOTED]!r} is not [namespace/]name[@interface]")
     if not name:
-        what = f"{item[:300]!r} names no network" if item else "it is empty"
+        what = f"{item[:LONGEST_QUOTED]!r} names no network" if item else "it is empty"
         raise DecodingFailure(f"{place()}: {what}: write [namespace/]name[@interface]")
     if slash and said and (why := wrong_with_namespace(said)):
-        raise InvalidNetworkConfig(f"{place()}: the namespace {said[:300]!r}: {why}")
+        raise InvalidNetworkConfig(f"{place()}: the namespace {said[:LONGEST_QUOTED]!r}: {why}")
     if why := wrong_with_object_name(name):
         raise InvalidNetworkConfig(f"{place()}: {why}")
-    if ifname and (why := wrong_with_ifname(ifname)):
-        raise InvalidNetworkConfig(f"{place()}: {ifname[:300]!r} cannot name an interface: {why}")
+    if ifname and (why := wrong_with_interface(ifname)):
+        raise InvalidNetworkConfig(f"{place()}: {ifname[:LONGEST_QUOTED]!r} cannot name an interface: {why}")
     return Selection(name, said or namespace, place, said_namespace=bool(said), ifname=ifname)
 
 
@@ -117,14 +123,13 @@ def _refuse_too_many(source: Source, count: int) -> None:
         raise source.wrong((MOST,), f"there are {count} elements, more than {MOST}")
 
 
-def _refuse_bad_ifnames(selections: list[Selection]) -> None:
-    taken: dict[str, Selection] = {}
-    for selection in selections:
-        ifname = selection.ifname
-        if not ifname:
-            continue
-        if ifname in _KERNELS_OWN:
-            raise InvalidNetworkConfig(f"{selection.where}: {ifname!r} is a name that the kernel keeps for itself")
-        if ifname in taken:
-            raise InvalidNetworkConfig(f"{selection.where}: {taken[ifname].where} has the interface {ifname!r} already")
-        taken[ifname] = selection
+def _refuse_same_interfaces(selections: list[Selection]) -> None:
+    taken: dict[str, int] = {}
+    for number, selection in enumerate(selections, 1):
+        if selection.ifname in taken:
+            raise InvalidNetworkConfig(
+                f"{selection.where}: the interface is to be called {selection.ifname!r}, and so is that of element "
+                f"{taken[selection.ifname]}: each needs a name of its own"
+            )
+        if selection.ifname:
+            taken[selection.ifname] = number

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from cni_multus.cni.addressing import Cidr, Ip
-from cni_multus.cni.names import wrong_with_ifname
 from cni_multus.selection.names import (
     wrong_with_device,
+    wrong_with_interface,
     wrong_with_namespace,
     wrong_with_object_name,
 )
 from cni_multus.selection.selected import Selection
-from cni_multus.selection.source import object_at
+from cni_multus.selection.source import LONGEST_QUOTED, object_at
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cni_multus.selection.positions import Step
     from cni_multus.selection.source import Object, Source
 
 _LOOPBACK = Ip(6, 1)
+_HEXADECIMAL = frozenset("0123456789abcdef")
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 DEEPEST_ARGUMENTS = 64
@@ -34,7 +36,7 @@ def parse_element(value: object, source: Source, at: int, namespace: str) -> Sel
     element = object_at(value, source, (at,))
     name, said = _name(element)
     ifname_key = "interface" if element.text("interface") else "interfaceRequest"
-    ifname = _checked(element, ifname_key, wrong_with_ifname)
+    ifname = _checked(element, ifname_key, wrong_with_interface)
     selection = Selection(
         name, said or namespace, lambda: source.where((at,)), said_namespace=bool(said), ifname=ifname
     )
@@ -47,10 +49,6 @@ def parse_element(value: object, source: Source, at: int, namespace: str) -> Sel
     selection.device_id = _checked(element, "deviceID", wrong_with_device)
     selection.ipam_claim = _checked(element, "ipam-claim-reference", wrong_with_object_name)
     selection.default_route = _gateways(element)
-    if selection.ipam_claim and selection.ips:
-        raise element.wrong(
-            "ips", "an element with an ipam-claim-reference has the addresses of the claim: leave out one"
-        )
     return selection
 
 
@@ -62,8 +60,10 @@ def _name(element: Object) -> tuple[str, str]:
         raise element.source.wrong(element.steps, 'the name is missing: say which network, as in {"name": "macvlan-1"}')
     if "@" in name:
         raise element.wrong("name", f"{name!r}: the name of the interface stands in a key of its own, interface")
-    if why := wrong_with_object_name(name) or (wrong_with_namespace(before) if slash else ""):
+    if why := wrong_with_object_name(name):
         raise element.wrong("name", why)
+    if slash and (why := wrong_with_namespace(before)):
+        raise element.wrong("name", f"the namespace before the '/': {why}")
     if slash and said and before != said:
         raise element.wrong("namespace", f"{said!r} is not the namespace that the name says, {before!r}")
     return name, said or before
@@ -127,22 +127,16 @@ def _guid(element: Object) -> str:
     text = element.text("infiniband-guid")
     if not text:
         return ""
-    digits = text.lower()
+    digits = ""
     for separator, width in ((":", 2), ("-", 2), (".", 4)):
-        groups = digits.split(separator)
-        digits = "".join(groups)
-        if len(groups) * width == 16 and all(len(group) == width for group in groups) and _is_hexadecimal(digits):
-            break
-        digits = text.lower()
-    else:
+        groups = text.lower().split(separator)
+        if [len(group) for group in groups] == [width] * (16 // width):
+            digits = "".join(groups)
+    if not digits or not _HEXADECIMAL.issuperset(digits):
         raise element.wrong("infiniband-guid", f"{text!r} is not a GUID of 8 bytes (as in 02:00:00:00:00:00:00:01)")
     if digits in ("0" * 16, "f" * 16):
         raise element.wrong("infiniband-guid", f"{text!r} is a GUID that no port can have")
     return ":".join(digits[at : at + 2] for at in range(0, 16, 2))
-
-
-def _is_hexadecimal(digits: str) -> bool:
-    return all(digit in "0123456789abcdef" for digit in digits)
 
 
 def _port_mappings(element: Object) -> list[dict[str, object]]:
@@ -188,14 +182,25 @@ def _bandwidth(element: Object) -> dict[str, int]:
 
 
 def _arguments(element: Object) -> dict[str, object]:
-    raw = element.section("cni-args").raw
-    level: list[object] = [raw]
+    section = element.section("cni-args")
+    level: list[tuple[tuple[Step, ...], object]] = [(section.steps, section.raw)]
     for _ in range(DEEPEST_ARGUMENTS):
+        level = [inner for steps, value in level for inner in _inside(steps, value)]
+        for steps, value in level:
+            for text in (steps[-1], value):
+                if isinstance(text, str) and _is_unfit(text):
+                    why = f"a NUL character, or half of a surrogate pair, in {text[:LONGEST_QUOTED]!r}"
+                    raise element.source.wrong(steps, why)
         if not level:
-            return raw
-        level = [inner for value in level for inner in _inside(value) if isinstance(inner, (dict, list))]
+            return section.raw
     raise element.wrong("cni-args", f"it is nested deeper than {DEEPEST_ARGUMENTS} levels")
 
 
-def _inside(value: object) -> list[object]:
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
+def _inside(steps: tuple[Step, ...], value: object) -> list[tuple[tuple[Step, ...], object]]:
+    if isinstance(value, dict):
+        return [((*steps, key), member) for key, member in value.items()]
+    return [((*steps, at), member) for at, member in enumerate(value)] if isinstance(value, list) else []
+
+
+def _is_unfit(text: str) -> bool:
+    return "\0" in text or (not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text))

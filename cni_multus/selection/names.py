@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from cni_multus.cni.names import wrong_with_ifname
+
 LONGEST_NAME = 253
 LONGEST_NAMESPACE = 63
 LONGEST_DEVICE = 128
 """Characters: with the resource's name it becomes the name of a file."""
+
+_KERNELS_OWN = ("lo", "all", "default")
+"""The loopback device, and what the kernel's settings call all interfaces and those to come."""
 
 _ENDS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 _MIDDLE = _ENDS | {"-"}
@@ -27,6 +32,11 @@ def wrong_with_namespace(text: str) -> str:
     if not _is_label(text):
         return f"{text!r} is not lower-case letters, digits and '-', with a letter or digit at both ends"
     return ""
+
+
+def wrong_with_interface(text: str) -> str:
+    """Why `text` cannot name an interface of a pod, "" if it can."""
+    return "the kernel keeps that name for itself" if text in _KERNELS_OWN else wrong_with_ifname(text)
 
 
 def wrong_with_device(text: str) -> str:

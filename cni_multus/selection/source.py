@@ -17,6 +17,10 @@ LONGEST_TEXT = 253
 """Characters of a string; the longest that any key takes is the name of an object of the API."""
 
 
+LONGEST_QUOTED = 100
+"""Characters of what was given, in a message: an Event has room for a thousand."""
+
+
 class Source:
     """One annotation: its name, its text, and in which of the two syntaxes that is."""
 
@@ -49,7 +53,8 @@ class Source:
 
     def mistyped(self, steps: tuple[Step, ...], value: object, wanted: str) -> DecodingFailure:
         """The error for a value of another type than the key has."""
-        return DecodingFailure(f"{self.where(steps)} must be {wanted}, and is {name_of_type(value)}")
+        advice = _advice(steps, value, wanted)
+        return DecodingFailure(f"{self.where(steps)} must be {wanted}, and is {name_of_type(value)}{advice}")
 
     def _offset_of_item(self, steps: tuple[Step, ...]) -> int:
         items = self.text.split(",")
@@ -103,6 +108,9 @@ class Object(Section):
             raise self.wrong(key, f"a number of {len(str(abs(value)))} digits is not between {low} and {high}")
         return super().number(key, default, low=low, high=high)
 
+    def _mistyped(self, key: str, value: object, wanted: str) -> DecodingFailure:
+        return self.source.mistyped((*self.steps, key), value, wanted)
+
     def section(self, key: str) -> Object:
         value = self.value(key)
         steps = (*self.steps, key)
@@ -122,3 +130,12 @@ def object_at(value: object, source: Source, steps: tuple[Step, ...]) -> Object:
     if isinstance(value, dict):
         return Object(value, source, steps)
     raise source.mistyped(steps, value, "an object")
+
+
+def _advice(steps: tuple[Step, ...], value: object, wanted: str) -> str:
+    text = value if isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_QUOTED else ""
+    if wanted == "a list":
+        return f': write ["{text}"]' if text else ": put it into [ and ]" if isinstance(value, dict) else ""
+    if wanted == "a whole number" and text.isdecimal():
+        return f": write {text} without quotation marks"
+    return ': write {"name": "' + (text or "network-1") + '"}' if len(steps) == 1 else ""
