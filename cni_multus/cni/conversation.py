@@ -43,6 +43,7 @@ def hold(
         call.take_back(failure)
         _say(stderr, f"{failure.message}; {failure.details}\n" if failure.details else f"{failure.message}\n")
         status = 1
+    call.tell(stderr)
     return status
 
 
@@ -53,6 +54,7 @@ class _Call:
         self.load = load
         self.environment = environment
         self.request: Request | None = None
+        self.plugin: Plugin | None = None
         self.added_by: Plugin | None = None
 
     @property
@@ -70,7 +72,7 @@ class _Call:
             return spoken().encode()
         request = self.request = Request.of(self.environment)
         request.read(_read(stdin))
-        plugin = self.load()
+        plugin = self.plugin = self.load()
         request.require_version(plugin.versions)
         request.read_previous()
         if request.command == "ADD":
@@ -94,6 +96,14 @@ class _Call:
             self.added_by.delete(request)
         except (CniError, OSError) as failure:
             note_leftovers(error, [str(failure)])
+
+    def tell(self, stderr: BinaryIO) -> None:
+        """Let the plugin know that the answer is out; whatever it does now, the answer stands."""
+        try:
+            if self.plugin is not None:
+                self.plugin.told()
+        except Exception:  # as above
+            _print_traceback(stderr)
 
     def _add(self, plugin: Plugin, request: Request) -> bytes:
         result = plugin.add(request)

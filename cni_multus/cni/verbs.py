@@ -33,3 +33,6 @@ class Plugin:
 
     def collect_garbage(self, request: Request) -> None:
         """Remove what belongs to no attachment of `request.valid_attachments()`."""
+
+    def told(self) -> None:
+        """Do what can wait until the runtime has its answer, whatever that is: it is out, and nothing changes it."""

@@ -1,1 +1,1 @@
-"""Kubernetes Events: kept until they are delivered, and never waited for."""
+"""Events about pods: spooled while a request runs, delivered by a process of its own when it has been answered."""

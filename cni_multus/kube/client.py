@@ -51,6 +51,16 @@ class Client:
         """How many requests were sent, repeats included."""
         return self._session.calls
 
+    @property
+    def descriptor(self) -> int:
+        """That of the open connection, -1 where there is none."""
+        return self._session.descriptor
+
+    def go_on(self, deadline: Deadline) -> None:
+        """Do what comes now by another deadline: the same connection for another piece of work."""
+        self._deadline = deadline
+        self._session.go_on(deadline)
+
     def get(self, path: str, *, resource_version: str = "", metadata_only: bool = False) -> Document:
         """An object; `resource_version` "0" takes the server's cache, which may be a little behind."""
         query = f"?resourceVersion={escape(resource_version)}" if resource_version else ""

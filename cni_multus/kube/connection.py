@@ -83,6 +83,11 @@ class Connection:
         self._be_done_by(deadline)
         return self._tls.read(CHUNK) if self._tls else self._socket.recv(CHUNK)
 
+    @property
+    def descriptor(self) -> int:
+        """The socket's."""
+        return self._socket.fileno()
+
     def is_quiet(self) -> bool:
         """Whether nothing came that nobody asked for, such as the other end's goodbye."""
         from select import POLLIN, poll

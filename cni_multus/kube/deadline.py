@@ -19,6 +19,10 @@ class Deadline:
         self.seconds = seconds
         self._at = time.monotonic() + seconds
 
+    def begin_again(self) -> None:
+        """All of the seconds from now: what was done meanwhile was not the API server's."""
+        self._at = time.monotonic() + self.seconds
+
     def left(self) -> float:
         """The seconds until then, 0 where it is over."""
         return max(0.0, self._at - time.monotonic())

@@ -69,6 +69,15 @@ class Session:
             time.sleep(wait)
             repeats += 1
 
+    @property
+    def descriptor(self) -> int:
+        """That of the open connection, -1 where there is none."""
+        return self._connection.descriptor if self._connection else -1
+
+    def go_on(self, deadline: Deadline) -> None:
+        """Do what comes now by another deadline."""
+        self._deadline = deadline
+
     def close(self) -> None:
         """Close the connection; the next call opens another."""
         if self._connection:

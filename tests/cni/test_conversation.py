@@ -262,3 +262,57 @@ def test_a_result_that_is_no_json_is_taken_back_too(strange: object) -> None:
     plugin = Recorder(result)
     assert say(plugin).failed(999).startswith("internal error: TypeError")
     assert plugin.verbs == ["ADD", "DEL"]
+
+
+# After the answer.
+
+
+class Late(Recorder):
+    """Does something when the answer is out, and notes what was out by then."""
+
+    def __init__(self, stdout: BytesIO, failure: BaseException | None = None, late: Exception | None = None) -> None:
+        super().__init__(RESULT, failure)
+        self.stdout = stdout
+        self.late = late
+        self.seen: list[bytes] = []
+
+    def told(self) -> None:
+        self.seen.append(self.stdout.getvalue())
+        if self.late is not None:
+            raise self.late
+
+
+@pytest.mark.parametrize("failure", [None, TryAgainLater("busy"), OSError("x")], ids=["good", "bad", "unforeseen"])
+@pytest.mark.parametrize("command", VERBS)
+def test_a_plugin_hears_when_its_answer_is_out(command: str, failure: Exception | None) -> None:
+    stdout = BytesIO()
+    plugin = Late(stdout, failure)
+    Conversation(plugin, {"CNI_COMMAND": command, **ENVIRONMENT}, json.dumps(CONFIG).encode(), stdout)
+    assert plugin.verbs == [command]
+    assert plugin.seen == [stdout.getvalue()]
+    assert bool(stdout.getvalue()) == (command == "ADD" or failure is not None)
+
+
+def test_it_hears_of_a_request_that_it_never_saw() -> None:
+    stdout = BytesIO()
+    plugin = Late(stdout)
+    config = json.dumps({**CONFIG, "cniVersion": "9.9.9"}).encode()
+    assert Conversation(plugin, {"CNI_COMMAND": "ADD", **ENVIRONMENT}, config, stdout).failed(1)
+    assert (plugin.verbs, plugin.seen) == ([], [stdout.getvalue()])
+
+
+def test_it_hears_of_an_answer_that_nobody_gets_when_that_is_taken_back() -> None:
+    stdout = Broken()
+    plugin = Late(stdout)
+    Conversation(plugin, {"CNI_COMMAND": "ADD", **ENVIRONMENT}, json.dumps(CONFIG).encode(), stdout)
+    assert plugin.verbs == ["ADD", "DEL"]
+    assert plugin.seen == [b""]
+
+
+@pytest.mark.parametrize("late", [TryAgainLater("late"), OSError(28, "full"), RecursionError()])
+def test_what_fails_then_changes_no_answer(late: Exception) -> None:
+    stdout = BytesIO()
+    plugin = Late(stdout, late=late)
+    talk = Conversation(plugin, {"CNI_COMMAND": "ADD", **ENVIRONMENT}, json.dumps(CONFIG).encode(), stdout)
+    assert (talk.status, talk.answer) == (0, RESULT.to_json("1.1.0"))
+    assert type(late).__name__ in talk.stderr
