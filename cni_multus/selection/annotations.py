@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from cni_multus.cni.document import NotJson, name_of_type, parse
 from cni_multus.cni.errors import DecodingFailure, InvalidNetworkConfig
+from cni_multus.selection import DEFAULT_NETWORK, NETWORKS
 from cni_multus.selection.names import wrong_with_interface, wrong_with_namespace, wrong_with_object_name
 from cni_multus.selection.selected import Selection
 from cni_multus.selection.source import LONGEST_QUOTED, Source
-
-NETWORKS = "k8s.v1.cni.cncf.io/networks"
-DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 
 LARGEST = 256 << 10
 """Bytes: what the API server lets all annotations of an object have (TotalAnnotationSizeLimitB)."""
