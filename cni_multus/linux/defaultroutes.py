@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 
 from cni_multus.cni.errors import NetlinkFailure
-from cni_multus.linux.addresses import kernel_family, written
+from cni_multus.linux.addresses import AF_INET, AF_INET6, kernel_family, written
 from cni_multus.linux.codec import (
     NLM_F_APPEND,
     NLM_F_CREATE,
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 ORDINARY_METRIC = {4: 0, 6: 1024}
 """What the kernel makes of none, by family."""
 
+_TOS = 3
 _USER_HZ = 100
 _EXPIRES = slice(8, 12)
 _RTPROT_KERNEL = 2
@@ -63,9 +64,9 @@ _TOLD_BY_THE_NEXTHOP = {RTA_OIF, RTA_GATEWAY, RTA_VIA, RTA_MULTIPATH, _RTA_ENCAP
 
 
 class DefaultRoute:
-    """One of them; `hops` are its ways."""
+    """One of them; `hops` are its ways, all of them in vain where it does not `lead` (a blackhole)."""
 
-    __slots__ = ("_attributes", "_header", "family", "hops", "plain", "priority")
+    __slots__ = ("_attributes", "_header", "family", "hops", "leads", "priority")
 
     def __init__(self, body: bytes) -> None:
         """Read the body of an RTM_NEWROUTE; ValueError where it is none."""
@@ -75,12 +76,12 @@ class DefaultRoute:
         self.hops = route.multipath or ((route.index, route.gateway),)
         self._header = RTMSG.unpack_from(body)
         self._attributes = parse_attributes(body[RTMSG.size :])
-        tos = self._header[3]
-        self.plain = route.type == RTN_UNICAST and not tos and not route.multipath
+        self.leads = route.type == RTN_UNICAST
 
     def is_to(self, hop: Hop) -> bool:
         """Whether it is the ordinary route by this way alone, with the metric that the kernel gives by itself."""
-        return self.plain and self.hops == (hop,) and self.priority == ORDINARY_METRIC[self.family]
+        ordinary = self.priority == ORDINARY_METRIC[self.family] and not self._header[_TOS]
+        return self.leads and ordinary and self.hops == (hop,) and RTA_MULTIPATH not in self._attributes
 
     def removals(self, kept: Hop) -> list[bytes]:
         """The messages that remove exactly this route, but not the way `kept` where it is one of several."""
@@ -113,8 +114,8 @@ class DefaultRoute:
         return " ".join([f"via {written(gateway)}" if gateway else f"by link {index}" for index, gateway in self.hops])
 
 
-def default_routes(ns: Namespace, family: int) -> list[DefaultRoute]:
-    """Those of family 4 or 6, in the kernel's order; what leads everywhere from some sources only is none."""
+def default_routes(ns: Namespace, family: int = 0) -> list[DefaultRoute]:
+    """Those of family 4, 6 or both, in the kernel's order; what leads everywhere from some sources only is none."""
     body = RTMSG.pack(kernel_family(family), 0, 0, 0, 0, 0, 0, 0, 0) + attribute(RTA_TABLE, u32(RT_TABLE_MAIN))
     try:
         listed = ns.netlink.dump(dump_request(RTM_GETROUTE, body), f"cannot list routes of {ns}")
@@ -122,16 +123,18 @@ def default_routes(ns: Namespace, family: int) -> list[DefaultRoute]:
         if failure.errno == errno.ENOENT:
             return []
         raise
-    found = []
-    for kind, answer in listed:
-        if kind != RTM_NEWROUTE or answer[:1] != bytes([kernel_family(family)]) or answer[1] or answer[2]:
-            continue
-        route = decode_route(answer)
-        # The kernel's own word that there is no way, with the last metric of all, is nobody's route.
-        of_the_kernel = route.protocol == _RTPROT_KERNEL and route.priority == _WORST_METRIC
-        if route.table == RT_TABLE_MAIN and not of_the_kernel:
-            found.append(DefaultRoute(answer))
-    return found
+    bodies = [answer for kind, answer in listed if kind == RTM_NEWROUTE and _is_default(answer)]
+    # Kernels before 4.20 ignore the filters.
+    return [each for each in map(DefaultRoute, bodies) if family in (0, each.family)]
+
+
+def _is_default(body: bytes) -> bool:
+    if len(body) < RTMSG.size or body[0] not in (AF_INET, AF_INET6) or body[1] or body[2]:
+        return False
+    route = decode_route(body)
+    # The kernel's own word that there is no way, with the last metric of all, is nobody's route.
+    of_the_kernel = route.protocol == _RTPROT_KERNEL and route.priority == _WORST_METRIC
+    return route.table == RT_TABLE_MAIN and not of_the_kernel
 
 
 def _without_state(hops: bytes) -> bytes:
