@@ -1,0 +1,134 @@
+"""A default route that was led elsewhere, among real attachments: CHECK agrees, the status says it, DEL removes all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cni_multus.cni.addressing import Ip
+from cni_multus.cni.errors import InvalidNetworkConfig
+from cni_multus.cni.result import Result
+from cni_multus.defaultroute import Wanted, move
+from cni_multus.linux.netns import Namespace
+from cni_multus.multus.seen import Seen
+from cni_multus.multus.status import entries
+from cni_multus.state.journal import Journal
+from tests.plugins.shown import Shown
+
+if TYPE_CHECKING:
+    from tests.node import Node, Pod
+
+DEFAULTS = [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
+V4, V6 = Ip.parse("10.2.0.1"), Ip.parse("fd02::1")
+
+
+def dual(node: Node, v4: str, v6: str, **more: object) -> dict[str, Any]:
+    ranges = [[{"subnet": v4}], [{"subnet": v6}]]
+    return {"ipam": {"type": "host-local", "dataDir": str(node.addresses), "ranges": ranges, **more}}
+
+
+def networks(node: Node) -> dict[str, Any]:
+    """A bridge as primary, and two macvlans of which each would be the default route by itself."""
+    return node.config(
+        {**node.bridge(), **dual(node, "10.1.0.0/24", "fd01::/64")},
+        {**node.macvlan("red"), **dual(node, "10.2.0.0/24", "fd02::/64", routes=DEFAULTS)},
+        {**node.macvlan("blue"), **dual(node, "10.3.0.0/24", "fd03::/64", routes=DEFAULTS)},
+    )
+
+
+def lead(node: Node, pod: Pod, wanted: list[Wanted]) -> None:
+    """What the meta-plugin does when all networks are attached."""
+    record = node.record(pod)
+    results = [(one.ifname, one.result or Result()) for one in record.attachments]
+    with Namespace.open(pod.netns) as container:
+        move(container, wanted, results)
+        seen = Seen.look(container)
+    for at, one in enumerate(record.attachments):
+        one.status = entries(f"blue/{at}", one.result or Result(), one.ifname, primary=at == 0, seen=seen)
+    Journal(str(node.cni_dir)).write(record)
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [Wanted("net1", (V4,))],
+        [Wanted("net1", (V6,))],
+        [Wanted("net1", (V4, V6))],
+        [Wanted("eth0", (Ip.parse("10.1.0.9"),)), Wanted("net2", (Ip.parse("fd03::9"),))],
+    ],
+    ids=["IPv4", "IPv6", "both", "each elsewhere"],
+)
+def test_check_and_status_agree_with_the_kernel(node: Node, pod: Pod, wanted: list[Wanted]) -> None:
+    config, shown = networks(node), Shown(pod.netns)
+    node.call("ADD", config, pod).succeeded()
+    before = {family: defaults(shown, family) for family in (4, 6)}
+    assert all(len(routes) == 3 for routes in before.values())
+    lead(node, pod, wanted)
+    asked = {gateway.family: (one.ifname, str(gateway)) for one in wanted for gateway in one.gateways}
+    for family, routes in before.items():
+        assert defaults(shown, family) == ([asked[family]] if family in asked else routes)
+    node.call("CHECK", config, pod).succeeded()
+    for one in node.record(pod).attachments:
+        [entry] = one.status
+        gateways = [gateway for family in (4, 6) for device, gateway in defaults(shown, family) if device == one.ifname]
+        assert entry.get("gateway", []) == gateways
+    node.call("DEL", config, pod).succeeded()
+    node.call("DEL", config, pod).succeeded()
+    assert node.remains(pod) == {}
+
+
+def test_check_finds_that_it_is_led_away_again(node: Node, pod: Pod) -> None:
+    config = networks(node)
+    node.call("ADD", config, pod).succeeded()
+    lead(node, pod, [Wanted("net1", (V4,))])
+    Shown(pod.netns).run("ip route replace default via 10.1.0.1 dev eth0")
+    assert "network red: net1 is not as it was attached: route 0.0.0.0/0 via 10.2.0.1" in (
+        node.call("CHECK", config, pod).failed(102)
+    )
+
+
+def test_a_failure_leaves_attachments_that_are_in_order(node: Node, pod: Pod) -> None:
+    config, shown = networks(node), Shown(pod.netns)
+    node.call("ADD", config, pod).succeeded()
+    before = shown.everything()
+    with pytest.raises(InvalidNetworkConfig, match=r"10\.9\.0\.1 is in no subnet of net1 \(10\.2\.0\.2/24\)"):
+        lead(node, pod, [Wanted("net1", (V6, Ip.parse("10.9.0.1")))])
+    assert shown.everything() == before
+    node.call("CHECK", config, pod).succeeded()
+
+
+def test_del_removes_what_was_led_half_way(node: Node, pod: Pod) -> None:
+    """Killed between the kernel and the journal, which still says what ADD made."""
+    config = networks(node)
+    node.call("ADD", config, pod).succeeded()
+    with Namespace.open(pod.netns) as container:
+        move(container, [Wanted("net1", (V4, V6))], [])
+    node.call("DEL", config, pod).succeeded()
+    assert node.remains(pod) == {}
+    node.call("ADD", config, pod).succeeded()
+    assert [device for device, _ in defaults(Shown(pod.netns), 4)] == ["eth0", "net1", "net2"]
+
+
+def test_an_interface_whose_routes_are_in_a_table_of_its_own_can_have_it(node: Node, pod: Pod) -> None:
+    chain = {
+        "cniVersion": "1.0.0",
+        "name": "ruled",
+        "plugins": [
+            {"type": "macvlan", "master": "up0", **dual(node, "10.2.0.0/24", "fd02::/64", routes=DEFAULTS)},
+            {"type": "sbr"},
+        ],
+    }
+    config, shown = node.config(node.bridge(), chain), Shown(pod.netns)
+    node.call("ADD", config, pod).succeeded()
+    lead(node, pod, [Wanted("net1", (V4, V6))])
+    assert (defaults(shown, 4), defaults(shown, 6)) == ([("net1", str(V4))], [("net1", str(V6))])
+    assert shown.routes(4, "100")[0].startswith("default via 10.2.0.1 dev net1")
+    node.call("CHECK", config, pod).succeeded()
+    node.call("DEL", config, pod).succeeded()
+    assert node.remains(pod) == {}
+
+
+def defaults(shown: Shown, family: int) -> list[tuple[str, str]]:
+    """Device and gateway of the main table's default routes."""
+    return [(route["dev"], route["gateway"]) for route in shown.ip(f"-{family} route show table main default")]
