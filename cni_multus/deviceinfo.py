@@ -27,10 +27,10 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def path_for(network_name: str, container_id: str, ifname: str, directory: str = DIRECTORY) -> str:
-    """The attachment's file, for the capability CNIDeviceInfoFile; a name that is too long becomes a hash."""
+    """The attachment's file, for the capability CNIDeviceInfoFile; hashed where it is no name for a file."""
     name = f"{network_name}-{container_id}_{ifname}".replace("/", "-")
-    if "\0" in name or len(os.fsencode(name)) > _LONGEST:
-        name = digest(name, 64)
+    if not name.isprintable() or len(name.encode()) > _LONGEST:
+        name = digest(ascii(name), 64)
     return f"{directory}/cni/{name}"
 
 
