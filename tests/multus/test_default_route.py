@@ -15,6 +15,7 @@ from cni_multus.multus.seen import Seen
 from cni_multus.multus.status import entries
 from cni_multus.state.journal import Journal
 from tests.plugins.shown import Shown
+from tools.reference import reference_plugins
 
 if TYPE_CHECKING:
     from tests.node import Node, Pod
@@ -124,6 +125,20 @@ def test_an_interface_whose_routes_are_in_a_table_of_its_own_can_have_it(node: N
     lead(node, pod, [Wanted("net1", (V4, V6))])
     assert (defaults(shown, 4), defaults(shown, 6)) == ([("net1", str(V4))], [("net1", str(V6))])
     assert shown.routes(4, "100")[0].startswith("default via 10.2.0.1 dev net1")
+    node.call("CHECK", config, pod).succeeded()
+    node.call("DEL", config, pod).succeeded()
+    assert node.remains(pod) == {}
+
+
+def test_the_go_plugins_agree_too(node: Node, pod: Pod) -> None:
+    for name in ("bridge", "macvlan", "host-local"):
+        (node.bin_dir / (name if name == "host-local" else f"go-{name}")).symlink_to(reference_plugins() / name)
+    config, shown = networks(node), Shown(pod.netns)
+    for delegate in config["delegates"]:
+        delegate.update(cniVersion="1.0.0", type=f"go-{delegate['type']}")
+    node.call("ADD", config, pod).succeeded()
+    lead(node, pod, [Wanted("net1", (V4, V6))])
+    assert (defaults(shown, 4), defaults(shown, 6)) == ([("net1", str(V4))], [("net1", str(V6))])
     node.call("CHECK", config, pod).succeeded()
     node.call("DEL", config, pod).succeeded()
     assert node.remains(pod) == {}
