@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -59,6 +58,7 @@ class Containerd:
     def __init__(self, kit: Kit, release: str, enclosure: Enclosure, directory: Path, bin_dir: Path) -> None:
         self.release = release
         self.enclosure = enclosure
+        self.bin_dir = bin_dir
         self.conf_dir = directory / "net.d"
         self.conf_dir.mkdir()
         self._kit = kit
@@ -88,15 +88,10 @@ class Containerd:
         with self._log.open("ab") as log:
             self._process = self.enclosure.start(["sh", "-c", command], log, environment)
         deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                self.runtime.status()
-            except Refused as refusal:
-                alive = self._process.poll() is None and time.monotonic() < deadline
-                assert alive, f"containerd {self.release} did not start: {refusal}\n{self.log()}"
-                time.sleep(0.05)
-            else:
-                return
+        while reason := self._silence():
+            alive = self._process.poll() is None and time.monotonic() < deadline
+            assert alive, f"containerd {self.release} did not start: {reason}\n{self.log()}"
+            time.sleep(0.05)
 
     def kill(self) -> None:
         """Kill the daemon; the shims and their containers live on."""
@@ -112,7 +107,10 @@ class Containerd:
         """Let this be the network of pods from now on, under a name that no network has had before."""
         written = self.conf_dir / "written"
         written.write_text(json.dumps(network))
-        written.rename(self.conf_dir / "00-multus.conf")
+        single, many = self.conf_dir / "00-multus.conf", self.conf_dir / "00-multus.conflist"
+        target, other = (many, single) if "plugins" in network else (single, many)
+        written.rename(target)
+        other.unlink(missing_ok=True)
         deadline = time.monotonic() + PATIENCE
         wanted = json.dumps(network["name"])
         while wanted not in self.runtime.status().info["cniconfig"]:
@@ -129,3 +127,11 @@ class Containerd:
         assert self._process is not None
         if self._process.poll() is None:
             self.kill()
+
+    def _silence(self) -> str:
+        """Why it does not answer, if it does not."""
+        try:
+            self.runtime.status()
+        except Refused as refusal:
+            return str(refusal)
+        return ""
