@@ -69,11 +69,16 @@ def complete(config: Section, directory: str) -> Section:
         return config
     folder = os.path.join(directory, name)
     if not config.lenient_flag(ALONE):
-        plugins = [*plugins, *(_read(path).raw for path in _paths(folder, (".conf",)))]
+        plugins = [*plugins, *plugins_in(folder)]
     if not plugins:
         raise config.wrong("plugins", f"the list has none, and there are none in {folder}")
     others = {key: value for key, value in config.raw.items() if key.lower() not in ("plugins", ALONE.lower())}
     return Section({**others, ALONE: True, "plugins": plugins})
+
+
+def plugins_in(folder: str) -> list[dict[str, object]]:
+    """The configurations of single plugins that a directory holds, in the order of their names."""
+    return [_read(path).raw for path in _paths(folder, (".conf",))]
 
 
 def _network(path: str, config: Section, version: str) -> Network:

@@ -76,6 +76,10 @@ class TryAgainLater(CniError):
     code = 11
 
 
+class PoolExhausted(TryAgainLater):
+    """No address of a range is free."""
+
+
 class NotAvailable(CniError):
     """STATUS: an ADD would fail now."""
 

@@ -6,40 +6,114 @@ from _thread import allocate_lock, start_new_thread
 
 from cni_multus.cni.errors import CniError, note_leftovers
 from cni_multus.delegate import Program, find
+from cni_multus.linux.netns import Namespace
+from cni_multus.multus.detach import DEVICE_INFO, forget_device_info
 from cni_multus.multus.plan import Planned
 from cni_multus.multus.records import keep_what_is_left
+from cni_multus.multus.seen import Seen
 from cni_multus.multus.settings import blame, pod_of
 from cni_multus.multus.status import entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Result
+    from cni_multus.defaultroute import Moved
     from cni_multus.multus.log import Log
     from cni_multus.multus.settings import Settings
     from cni_multus.state.journal import Attachment, Journal, Record
 
 
 def attach(
-    request: Request, settings: Settings, planned: list[Planned], record: Record, journal: Journal, log: Log
+    request: Request,
+    settings: Settings,
+    planned: list[Planned],
+    record: Record,
+    journal: Journal,
+    log: Log,
+    publish: Callable[[Record], object] = lambda _: None,
 ) -> list[Result]:
     """The results in the plan's order, the record completed; where anything fails all that was done is taken back.
 
-    `record` keeps only what could not be taken back then.
+    `publish` is called with the record when all is attached, and may fail, too. `record` keeps only what could not be
+    taken back then.
     """
     work = [_Work(request, settings, one) for one in planned]
-    try:
-        _run(work)
-        results = [one.attached(request, log) for one in work]
-        _complete(record, planned, results)
-        journal.write(record)
-    except BaseException as error:
-        note_leftovers(error, _take_back(work, record, journal, log))
-        raise
+    with Namespace.open(request.netns) as container:
+        finish = _Finish(container, planned)
+        try:
+            finish.hand_over_devices()
+            _run(work)
+            results = [one.attached(request, log) for one in work]
+            finish.move_default_route(results)
+            finish.complete(record, results)
+            publish(record)
+            journal.write(record)
+        except BaseException as error:
+            note_leftovers(error, [*finish.take_back(), *_take_back(work, record, journal, log)])
+            raise
     for one in planned:
         log.verbose(f"attached {one.ifname} to network {one.name}")
     log.status([entry for attachment in record.attachments for entry in attachment.status])
     return results
+
+
+class _Finish:
+    """What concerns all networks of a sandbox, before the first is attached and after the last."""
+
+    def __init__(self, container: Namespace, planned: list[Planned]) -> None:
+        self._container = container
+        self._planned = planned
+        self._moved: Moved | None = None
+
+    def hand_over_devices(self) -> None:
+        """Let plugins and the pod find what a device's plugin says of it."""
+        for one in self._planned:
+            if one.resource and (path := one.capabilities.text(DEVICE_INFO)):
+                from cni_multus.deviceinfo import hand_over
+
+                hand_over(one.resource, one.capabilities.text("deviceID"), path)
+
+    def move_default_route(self, results: list[Result]) -> None:
+        """To the interfaces for which it was asked; the results say so then."""
+        wanted = [(one.ifname, one.default_route) for one in self._planned if one.default_route]
+        if not wanted:
+            return
+        from cni_multus.defaultroute import Wanted, move
+
+        named = [(one.ifname, result) for one, result in zip(self._planned, results, strict=True)]
+        self._moved = move(self._container, [Wanted(ifname, gateways) for ifname, gateways in wanted], named)
+
+    def complete(self, record: Record, results: list[Result]) -> None:
+        """Put on record what there is now."""
+        seen = Seen.look(self._container)
+        for at, (attachment, one, result) in enumerate(zip(record.attachments, self._planned, results, strict=True)):
+            attachment.result = result
+            attachment.status = entries(
+                one.label, result, one.ifname, primary=at == 0, seen=seen, device_info=_device_info(one)
+            )
+        record.complete = True
+
+    def take_back(self) -> list[str]:
+        """The reverse of all that; what failed."""
+        failures = self._moved.take_back() if self._moved else []
+        for one in self._planned:
+            try:
+                forget_device_info(one)
+            except CniError as error:
+                failures.append(error.message)
+        return failures
+
+
+def _device_info(planned: Planned) -> dict[str, object] | None:
+    path = planned.capabilities.text(DEVICE_INFO)
+    if not path:
+        return None
+    from cni_multus.deviceinfo import read
+
+    return read(path)
 
 
 class _Work:
@@ -120,13 +194,6 @@ def _run(work: list[_Work]) -> None:
     finally:
         for one in aside:
             one.wait()
-
-
-def _complete(record: Record, planned: list[Planned], results: list[Result]) -> None:
-    for at, (attachment, one, result) in enumerate(zip(record.attachments, planned, results, strict=True)):
-        attachment.result = result
-        attachment.status = entries(one.name, result, one.ifname, primary=at == 0)
-    record.complete = True
 
 
 def _take_back(work: list[_Work], record: Record, journal: Journal, log: Log) -> list[str]:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from cni_multus.state.journal import Attachment, Record
 
 
+DEVICE_INFO = "CNIDeviceInfoFile"
+"""The capability that says where the description of a network's device is (NPWG Device Information, 1.1)."""
+
+
 def detach(request: Request, settings: Settings, record: Record, log: Log) -> list[CniError]:
     """Detach what `record` lists; it keeps the attachments that failed, and the errors are returned."""
     pairs, errors = recorded(record)
@@ -30,6 +34,10 @@ def detach(request: Request, settings: Settings, record: Record, log: Log) -> li
         failures = planned.network.delete(
             planned.request(base, settings, netns), attachment.result, planned.capabilities
         )
+        try:
+            forget_device_info(planned)
+        except CniError as error:
+            failures.append(error)
         for failure in failures:
             log.error(f"cannot detach {planned.ifname} from network {planned.name}: {failure.message}")
         if failures:
@@ -39,6 +47,15 @@ def detach(request: Request, settings: Settings, record: Record, log: Log) -> li
             log.verbose(f"detached {planned.ifname} from network {planned.name}")
     record.attachments = [*unreadable, *left]
     return errors
+
+
+def forget_device_info(planned: Planned) -> None:
+    """Remove what was said of the network's device, if it has one."""
+    path = planned.capabilities.raw.get(DEVICE_INFO)
+    if isinstance(path, str) and path:
+        from cni_multus.deviceinfo import remove
+
+        remove(path)
 
 
 def joined(errors: list[CniError]) -> CniError:

@@ -11,8 +11,9 @@ from cni_multus.cni.request import VALID_ATTACHMENTS
 from cni_multus.multus import records, takeover
 from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.log import Log
-from cni_multus.multus.plan import Planned, configured, recorded
+from cni_multus.multus.plan import Planned, recorded
 from cni_multus.multus.records import Turn
+from cni_multus.multus.wanted import configured
 from cni_multus.state import libcni_cache
 from cni_multus.state.journal import Journal
 
@@ -46,7 +47,7 @@ class _Collection:
         self.interfaces = set(self.valid)
         self.unsure = False
         networks, self.errors = configured(settings)
-        self.networks = {_key(network): network for network in networks.values()}
+        self.networks = {_key(network): network for network in (one.network for one in networks.values())}
 
     def sandboxes(self) -> list[tuple[str, str]]:
         """Ours, and those that the Go Multus left: its files name containers, the runtime's list their interfaces."""

@@ -11,8 +11,10 @@ from cni_multus.network import Network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni_multus.cni.addressing import Ip
     from cni_multus.cni.request import Request
     from cni_multus.multus.settings import Settings
+    from cni_multus.multus.wanted import Wanted
     from cni_multus.state.journal import Attachment, Record
 
 OF_ONE_ATTACHMENT = (
@@ -32,14 +34,20 @@ ARGUMENTS_OF_ONE = ("IP", "GATEWAY", "MAC")
 
 
 class Planned:
-    """One network to attach, and the interface it makes."""
+    """One network to attach, and the interface it makes; `label` is what it is called to the pod's owner."""
 
-    __slots__ = ("capabilities", "ifname", "network")
+    __slots__ = ("arguments", "capabilities", "default_route", "ifname", "label", "network", "resource")
 
-    def __init__(self, network: Network, ifname: str, capabilities: Section) -> None:
+    def __init__(self, network: Network, ifname: str, capabilities: Section, label: str = "") -> None:
         self.network = network
         self.ifname = ifname
         self.capabilities = capabilities
+        self.label = label
+        self.arguments: dict[str, str] = {}
+        """Of CNI_ARGS, what holds for this network alone."""
+        self.default_route: tuple[Ip, ...] = ()
+        self.resource = ""
+        """The kubelet's name for what the device of `capabilities` is."""
 
     @property
     def name(self) -> str:
@@ -50,7 +58,10 @@ class Planned:
     def recorded(attachment: Attachment) -> Planned:
         """What a journal's entry was made from."""
         network = Network(Section(attachment.network), version=attachment.version)
-        return Planned(network, attachment.ifname, Section(attachment.capabilities, "runtimeConfig"))
+        capabilities = Section(attachment.capabilities, "runtimeConfig")
+        planned = Planned(network, attachment.ifname, capabilities, attachment.label)
+        planned.arguments = attachment.arguments
+        return planned
 
     def request(self, base: Request, settings: Settings, netns: str) -> Request:
         """The request that its plugins get; `base` is the runtime's, about the primary."""
@@ -62,24 +73,17 @@ class Planned:
         request.arguments = {
             "IgnoreUnknown": "1",
             **{key: value for key, value in base.arguments.items() if not (secondary and key in ARGUMENTS_OF_ONE)},
+            **self.arguments,
         }
         request.path = settings.search_path(base)
         return request
 
 
-def decide(request: Request, settings: Settings) -> list[Planned]:
-    """The networks of the configuration, the primary first; raises for whatever is wrong with any of them."""
-    networks, errors = configured(settings)
-    if errors:
-        raise errors[0]
-    planned = _named(request, settings, networks)
-    _refuse_duplicates(planned)
-    return planned
-
-
 def guess(request: Request, settings: Settings) -> list[Planned]:
     """What the configuration would attach, as far as it can be read: for a sandbox whose record cannot."""
-    return _named(request, settings, configured(settings)[0])
+    from cni_multus.multus.wanted import configured  # hardly ever
+
+    return named(request, settings, configured(settings)[0])
 
 
 def require_programs(planned: list[Planned], request: Request, settings: Settings) -> None:
@@ -93,31 +97,6 @@ def require_programs(planned: list[Planned], request: Request, settings: Setting
             ipam = plugin.section("ipam")
             if kind := ipam.text("type"):
                 find(kind, path, ipam.where("type"))
-
-
-def configured(settings: Settings) -> tuple[dict[int, Network], list[CniError]]:
-    """The networks that 00-multus.conf names, by their position, and what is wrong with the others."""
-    networks: dict[int, Network] = {}
-    errors: list[CniError] = []
-    try:
-        if settings.config.text("clusterNetwork"):
-            from cni_multus.multus.named import named_networks
-
-            return named_networks(settings)
-        version = settings.config.text("cniVersion")
-        sections = settings.config.sections("delegates")
-    except CniError as error:
-        return networks, [error]
-    if not sections:
-        errors.append(
-            InvalidNetworkConfig("delegates: at least one delegate/clusterNetwork is needed, and there is none")
-        )
-    for at, section in enumerate(sections):
-        try:
-            networks[at] = _network(section, version)
-        except CniError as error:
-            errors.append(error)
-    return networks, errors
 
 
 def refuse_taken_names(planned: list[Planned], netns: str) -> None:
@@ -141,26 +120,28 @@ def recorded(record: Record) -> tuple[list[tuple[Planned, Attachment]], list[Cni
     return found, errors
 
 
-def _network(section: Section, version: str) -> Network:
-    network = Network(section, version=version)
-    network.refuse_type("multus", "multus cannot be a delegate of itself")
-    return network
-
-
-def _named(request: Request, settings: Settings, networks: dict[int, Network]) -> list[Planned]:
+def named(request: Request, settings: Settings, wanted: dict[int, Wanted]) -> list[Planned]:
+    """Networks with their interfaces: the runtime's for the first, the one that was asked for, or `net<position>`."""
     runtime = settings.config.section("runtimeConfig")
     shared = {key: value for key, value in runtime.raw.items() if key not in OF_ONE_ATTACHMENT}
-    return [
-        Planned(network, f"net{at}", Section(shared, runtime.path)) if at else Planned(network, request.ifname, runtime)
-        for at, network in networks.items()
-    ]
+    planned = []
+    for at, one in wanted.items():
+        ifname = one.selection.ifname if one.selection and one.selection.ifname else ""
+        capabilities = Section(shared, runtime.path) if at else runtime
+        planned.append(Planned(one.network, ifname or (f"net{at}" if at else request.ifname), capabilities, one.label))
+    return planned
 
 
-def _refuse_duplicates(planned: list[Planned]) -> None:
-    seen: dict[str, str] = {}
+def refuse_duplicates(planned: list[Planned]) -> None:
+    """Raise where two networks would make interfaces of one name."""
+    seen: dict[str, Planned] = {}
     for one in planned:
         if one.ifname in seen:
-            raise InvalidEnvironment(
-                f"CNI_IFNAME {one.ifname}: networks {seen[one.ifname]} and {one.name} would both make it"
+            raise InvalidNetworkConfig(
+                f"interface {one.ifname}: networks {_called(seen[one.ifname])} and {_called(one)} would both make it"
             )
-        seen[one.ifname] = one.name
+        seen[one.ifname] = one
+
+
+def _called(planned: Planned) -> str:
+    return planned.label or planned.name

@@ -79,9 +79,10 @@ class Turn:
 def new(request: Request, planned: list[Planned]) -> Record:
     """What is written before the first change."""
     record = Record(request.container_id, request.ifname, request.netns, request.arguments)
-    record.attachments = [
-        Attachment(one.network.raw, one.network.version, one.ifname, one.capabilities.raw) for one in planned
-    ]
+    for one in planned:
+        attachment = Attachment(one.network.raw, one.network.version, one.ifname, one.capabilities.raw)
+        attachment.arguments, attachment.label = one.arguments, one.label
+        record.attachments.append(attachment)
     return record
 
 

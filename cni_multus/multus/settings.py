@@ -39,9 +39,9 @@ class Settings:
         """Read the keys; on DEL what is wrong with one counts as its absence, since DEL must not depend on it."""
         config = request.config if request.command != "DEL" else _Tolerant(request.config.raw)
         self.config = config
-        self.cni_dir = _directory(config, "cniDir", CNI_DIR)
-        self.bin_dir = _directory(config, "binDir", BIN_DIR)
-        self.conf_dir = _directory(config, "confDir", CONF_DIR)
+        self.cni_dir = directory(config, "cniDir", CNI_DIR)
+        self.bin_dir = directory(config, "binDir", BIN_DIR)
+        self.conf_dir = directory(config, "confDir", CONF_DIR)
         self.delegate_timeout = config.number("delegateTimeout", int(TIMEOUT), low=1, high=3600)
         self.log_file = config.text("logFile")
         self.log_level = config.text("logLevel")
@@ -84,7 +84,8 @@ class _Tolerant(Section):
             return _Tolerant({}, self.where(key))
 
 
-def _directory(config: Section, key: str, default: str) -> str:
+def directory(config: Section, key: str, default: str) -> str:
+    """The absolute path at `key`; of a DEL's configuration one that is none counts as absent."""
     path = config.text(key) or default
     if os.path.isabs(path):
         return os.path.normpath(path)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 
 from cni_multus.cni.config import Section
-from cni_multus.cni.errors import CheckFailed, CniError, InvalidEnvironment, NotAvailable, TryAgainLater
+from cni_multus.cni.errors import CheckFailed, CniError, NotAvailable, TryAgainLater
 from cni_multus.cni.verbs import Plugin
-from cni_multus.linux.links import find_link
-from cni_multus.linux.netns import Namespace
 from cni_multus.multus import records
 from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.log import Log
-from cni_multus.multus.plan import Planned, configured, decide, recorded, refuse_taken_names, require_programs
+from cni_multus.multus.plan import Planned, recorded
 from cni_multus.multus.records import Found, Turn
 from cni_multus.multus.settings import Settings, blame, pod_of
 from cni_multus.state.journal import Journal
@@ -22,29 +19,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Result
-
-READINESS_WAIT = 45.0
+    from cni_multus.multus.telling import Telling
 
 
 class Multus(Plugin):
     """Several networks for one sandbox."""
 
-    def add(self, request: Request) -> Result:
-        from cni_multus.multus.attach import attach  # no other verb needs it
+    def __init__(self) -> None:
+        self._telling: Telling | None = None
 
-        settings = Settings(request)
-        log = Log(settings, pod_of(request))
-        planned = decide(request, settings)
-        log.debug(f"ADD in {request.netns}: " + ", ".join(f"{one.ifname} to {one.name}" for one in planned))
-        _await_readiness(settings)
-        require_programs(planned, request, settings)
-        journal = Journal(settings.cni_dir)
-        with Turn(journal, request.container_id, request.ifname):
-            _clear_remains(request, settings, journal, log)
-            refuse_taken_names(planned, request.netns)
-            record = records.new(request, planned)
-            journal.write(record)
-            return attach(request, settings, planned, record, journal, log)[0]
+    def add(self, request: Request) -> Result:
+        from cni_multus.multus.adding import Adding  # no other verb needs it
+
+        adding = Adding(request)
+        self._telling = adding.telling
+        return adding.result()
+
+    def told(self) -> None:
+        if self._telling is not None:
+            self._telling.deliver()
 
     def delete(self, request: Request) -> None:
         settings = Settings(request)
@@ -75,11 +68,16 @@ class Multus(Plugin):
                 f"readinessindicatorfile: {settings.readiness_file} is not there: the primary CNI is not ready"
             )
         _refuse_unwritable(settings.cni_dir)
-        networks, errors = configured(settings)
+        from cni_multus.multus.kubernetes import Kubernetes
+        from cni_multus.multus.wanted import configured
+
+        networks, errors = configured(settings, Kubernetes(request, settings))
+        if errors and isinstance(errors[0], TryAgainLater):
+            raise NotAvailable(errors[0].message, errors[0].details)
         if errors:
             raise errors[0]
-        for network in networks.values():
-            network.status(Planned(network, "", Section({})).request(request, settings, ""))
+        for one in networks.values():
+            one.network.status(Planned(one.network, "", Section({})).request(request, settings, ""))
 
     def collect_garbage(self, request: Request) -> None:
         from cni_multus.multus.garbage import collect
@@ -111,33 +109,6 @@ def _delete(request: Request, settings: Settings, journal: Journal, log: Log) ->
         raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
 
 
-def _clear_remains(request: Request, settings: Settings, journal: Journal, log: Log) -> None:
-    """Take back what an earlier ADD left that was killed, or that was of an earlier boot, before anything is made."""
-    found = records.find(request, settings, journal)
-    if found is None:
-        return
-    if _is_attached(found, request):
-        raise InvalidEnvironment(
-            f"{request.container_id} {request.ifname} is attached already: a DEL must come before the next ADD"
-        )
-    record = found.record
-    errors = detach(request, settings, record, log)
-    if errors:
-        records.keep_what_is_left(journal, record)
-        raise blame(joined(errors), f"Multus: [{pod_of(request)}]: cannot clear what an earlier ADD left")
-    records.forget(record, settings, journal)
-
-
-def _is_attached(found: Found, request: Request) -> bool:
-    record = found.record
-    if found.damage is not None:
-        return False
-    if not found.foreign:
-        return record.complete and not record.failed and record.is_of(request.netns)
-    with Namespace.open(request.netns) as container:
-        return any(find_link(container, attachment.ifname) for attachment in record.attachments)
-
-
 def _attached(found: Found | None, request: Request, settings: Settings) -> Found:
     """The record of a sandbox that is attached; raises CheckFailed where it is not."""
     who = f"{request.container_id} {request.ifname}"
@@ -150,17 +121,6 @@ def _attached(found: Found | None, request: Request, settings: Settings) -> Foun
     if found.record.failed:
         raise CheckFailed(f"a DEL of {who} was begun and has not ended")
     return found
-
-
-def _await_readiness(settings: Settings) -> None:
-    deadline = time.monotonic() + READINESS_WAIT
-    while settings.readiness_file and not os.path.exists(settings.readiness_file):
-        if time.monotonic() > deadline:
-            raise TryAgainLater(
-                f"readinessindicatorfile: {settings.readiness_file} did not appear within {READINESS_WAIT:g} s: "
-                "the primary CNI is not ready"
-            )
-        time.sleep(0.1)
 
 
 def _refuse_unwritable(cni_dir: str) -> None:

@@ -1,4 +1,4 @@
-"""A NetworkAttachmentDefinition (group k8s.cni.cncf.io, version v1): what it says, and the network that follows from it.
+"""A NetworkAttachmentDefinition (k8s.cni.cncf.io/v1): what it says, and the network that follows from it.
 
 NPWG de-facto standard 1.3, section 3: `spec.config` is a CNI configuration as text; without one, the network is the one
 of the definition's name in the node's `confDir`.
@@ -23,7 +23,7 @@ RESOURCE = "k8s.v1.cni.cncf.io/resourceName"
 
 
 class Definition:
-    """One definition; `where` is how messages name it."""
+    """One definition."""
 
     __slots__ = ("config", "name", "namespace", "resource")
 

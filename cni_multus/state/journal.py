@@ -25,13 +25,17 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 class Attachment:
     """One network of a sandbox: its configuration as it was, and what came of it (None until it is attached)."""
 
-    __slots__ = ("capabilities", "ifname", "network", "result", "status", "version")
+    __slots__ = ("arguments", "capabilities", "ifname", "label", "network", "result", "status", "version")
 
     def __init__(self, network: dict[str, object], version: str, ifname: str, capabilities: dict[str, object]) -> None:
         self.network = network
         self.version = version
         self.ifname = ifname
         self.capabilities = capabilities
+        self.arguments: dict[str, str] = {}
+        """Of CNI_ARGS, what holds for this network alone."""
+        self.label = ""
+        """What network-status calls it: a definition's namespace and name, or the network's own name."""
         self.result: Result | None = None
         self.status: list[dict[str, object]] = []
 
@@ -44,6 +48,9 @@ class Attachment:
             section.text("ifname"),
             section.section("capabilities").raw,
         )
+        arguments = section.section("arguments")
+        attachment.arguments = {key: arguments.text(key) for key in arguments.raw}
+        attachment.label = section.text("label")
         if section.has("result"):
             attachment.result = Result.parse(section.section("result"), NEWEST)
         attachment.status = [entry.raw for entry in section.sections("status")]
@@ -56,6 +63,8 @@ class Attachment:
             "version": self.version,
             "ifname": self.ifname,
             "capabilities": self.capabilities,
+            "arguments": self.arguments,
+            "label": self.label,
             "result": self.result.to_json(NEWEST) if self.result else None,
             "status": self.status,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cni_multus.cni.addressing import Cidr
-from cni_multus.cni.errors import InvalidEnvironment, TryAgainLater
+from cni_multus.cni.errors import InvalidEnvironment, PoolExhausted, TryAgainLater
 from cni_multus.cni.result import IpConfig, Result
 from cni_multus.state.owners import Owner
 from cni_multus.state.reservations import Reservations
@@ -55,10 +55,10 @@ def refuse_second(reservations: Reservations, owner: Owner, sets: list[RangeSet]
 
 
 def choose(reservations: Reservations, at: int, ranges: RangeSet) -> Ip:
-    """The next free address of set number `at`; raises TryAgainLater where there is none."""
+    """The next free address of set number `at`; raises PoolExhausted where there is none."""
     ip = find_free(reservations, at, ranges)
     if ip is None:
-        raise TryAgainLater(exhausted(at, ranges))
+        raise PoolExhausted(exhausted(at, ranges))
     return ip
 
 

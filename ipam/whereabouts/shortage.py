@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from cni_multus.cni.addressing import Ip
-from cni_multus.cni.errors import CniError, TryAgainLater
+from cni_multus.cni.errors import CniError, PoolExhausted
 from cni_multus.state.leases.disk import Disk
 from cni_multus.state.leases.hint import Hints
 from cni_multus.state.leases.listing import Listing
@@ -27,11 +27,11 @@ _LOOKED_AT = 1024
 _NAMED = 3
 
 
-def exhausted(store: Store, config: WhereaboutsConfig, pool: Pool, domain: str) -> TryAgainLater:
+def exhausted(store: Store, config: WhereaboutsConfig, pool: Pool, domain: str) -> PoolExhausted:
     """What is told of a pool without a free address."""
     count = f"all {pool.size} of its addresses are held" if pool.size else "it has none to give"
     message = f"network {config.network}: no address of {pool} is free: {count}"
-    return TryAgainLater(
+    return PoolExhausted(
         f"{message}{_by_whom(store, pool, domain)}",
         "`multus ipam show` lists who has what, `multus ipam leaks` what nobody can be using",
     )

@@ -25,7 +25,8 @@ SOURCES = [
     *(path for path in ROOT.glob("ipam/**/*.py") if path.parent.name != "cluster"),  # that reads the API's objects
     *ROOT.glob("cni_multus/bridging/*.py"),
     ROOT / "cni_multus" / "multus" / "settings.py",
-    ROOT / "cni_multus" / "multus" / "named.py",
+    ROOT / "cni_multus" / "multus" / "kubernetes.py",
+    ROOT / "cni_multus" / "multus" / "wanted.py",
     ROOT / "cni_multus" / "network.py",
     ROOT / "cni_multus" / "masters.py",
     ROOT / "cni_multus" / "devices" / "selection.py",

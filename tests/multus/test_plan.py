@@ -33,7 +33,7 @@ def untouched(node: Node, pod: Pod) -> bool:
         pytest.param([{"name": "a"}], 7, r"delegates\[0\].type", id="no type"),
         pytest.param([{"name": "a", "type": 7}], 6, r"delegates\[0\].type", id="type is a number"),
         pytest.param([{"name": "a", "type": "../bridge"}], 7, "type", id="type with a path"),
-        pytest.param([{"type": "bridge"}], 7, r"delegates\[0\].name", id="no name"),
+        pytest.param([{"name": "a", "type": "bridge"}, {"type": "bridge"}], 7, r"delegates\[1\].name", id="no name"),
         pytest.param([{"name": "../x", "type": "bridge"}], 7, r"delegates\[0\].name", id="name with a path"),
         pytest.param([{"name": "a\nb", "type": "bridge"}], 7, r"delegates\[0\].name", id="name with a newline"),
         pytest.param([{"name": "a", "plugins": []}], 7, r"delegates\[0\].plugins", id="empty chain"),
@@ -60,7 +60,7 @@ def test_a_mistake_in_the_last_delegate_is_told_before_the_first_is_attached(nod
 
 def test_two_interfaces_of_one_name_are_refused_at_once(node: Node, pod: Pod) -> None:
     config = node.config(node.program("first"), node.program("second"))
-    message = node.call("ADD", config, pod, CNI_IFNAME="net1").failed(4)
+    message = node.call("ADD", config, pod, CNI_IFNAME="net1").failed(7)
     assert "net1" in message
     assert "net-first" in message
     assert "net-second" in message

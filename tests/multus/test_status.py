@@ -65,7 +65,7 @@ def test_a_missing_master_is_told(node: Node) -> None:
 
 
 def test_a_broken_configuration_is_told(node: Node) -> None:
-    assert "delegates[0].name" in node.call("STATUS", node.config({"type": "bridge"})).failed(7)
+    assert "delegates[0].type" in node.call("STATUS", node.config({"name": "bridge"})).failed(7)
 
 
 @pytest.mark.parametrize("why", ["read-only", "full", "file"])
@@ -119,7 +119,7 @@ def test_a_program_may_come_with_the_readiness_file(node: Node, pod: Pod, tmp_pa
 
 
 def test_a_mistake_is_told_without_waiting_for_anything(node: Node, pod: Pod, tmp_path: Path) -> None:
-    config = node.config({"type": "bridge"}, readinessindicatorfile=str(tmp_path / "never"))
+    config = node.config({"name": "bridge"}, readinessindicatorfile=str(tmp_path / "never"))
     before = time.monotonic()
     node.call("ADD", config, pod).failed(7)
     assert time.monotonic() - before < 20

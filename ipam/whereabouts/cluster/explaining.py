@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import CniError, TryAgainLater
+from cni_multus.cni.errors import CniError, PoolExhausted, TryAgainLater
 from ipam.whereabouts.cluster.naming import reservation_name
 from ipam.whereabouts.cluster.pools import read_pool
 from ipam.whereabouts.cluster.reservations import read_reservation
@@ -19,7 +19,7 @@ _NAMED = 3
 """So many of those who hold most are named."""
 
 
-def why_exhausted(place: Place, view: PoolView | None, *, exclusive: bool) -> TryAgainLater:
+def why_exhausted(place: Place, view: PoolView | None, *, exclusive: bool) -> PoolExhausted:
     """The error of a pool that has no free address."""
     pool = place.pool
     held = _held_in(place, view)
@@ -32,7 +32,7 @@ def why_exhausted(place: Place, view: PoolView | None, *, exclusive: bool) -> Tr
         if busiest
     ]
     told.append("`multus ipam show` lists all, `multus ipam reconcile` frees what nobody has any more")
-    return TryAgainLater(message, "; ".join(told))
+    return PoolExhausted(message, "; ".join(told))
 
 
 def why_taken(client: Client, config: WhereaboutsConfig, place: Place, wanted: Wanted) -> TryAgainLater:
