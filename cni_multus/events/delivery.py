@@ -39,6 +39,8 @@ EACH = 10.0
 IN_A_ROW = 3
 """So many failures, one after the other, are the server's rather than the events'; so many namespaces that refuse ours
 are the account's."""
+MOST_NAMED = 5
+"""So many files are named that are in the way."""
 LEAST = 0.2
 """Seconds that must be left for another attempt."""
 
@@ -92,7 +94,8 @@ class _Delivery:
         except TryAgainLater:
             return False
         try:
-            self._spool.sweep()
+            if strangers := self._spool.sweep():
+                self._say(f"{self._spool.directory}: passed over what is no Event: {', '.join(strangers[:MOST_NAMED])}")
             self._empty()
         finally:
             turn.__exit__(None, None, None)
@@ -186,7 +189,8 @@ class _Delivery:
             self._client.go_on(self._each)
         self._each.seconds = min(EACH, self._deadline.left())
         self._each.begin_again()
-        self._client.create(EVENTS.path(event.namespace), event.document(), metadata_only=True, repeatable=True)
+        # What may have been done is not repeated here but with the next round: the others come first.
+        self._client.create(EVENTS.path(event.namespace), event.document(), metadata_only=True)
 
 
 def _is_final(error: Refused) -> bool:

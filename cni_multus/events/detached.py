@@ -28,12 +28,17 @@ NICENESS = 10
 
 
 def start_delivery(
-    spool: Spool, access: Callable[[], Access], client: Client | None = None, say: Say = lambda _: None
+    spool: Spool,
+    access: Callable[[], Access],
+    client: Client | None = None,
+    say: Say = lambda _: None,
+    *,
+    seconds: float = LIFE,
 ) -> bool:
     """Begin to deliver in a process of its own; False where there can be none, and the events wait.
 
     Call it when the answer is out. `client` and its connection are that process's from then on: ours opens another one
-    where it needs one. `say` is called there: standard error leads nowhere by then.
+    where it needs one. `say` is called there, and must not raise: standard error leads nowhere by then.
     """
     try:
         child = os.fork()
@@ -46,7 +51,11 @@ def start_delivery(
         return True
     try:
         _detach(client)
-        _deliver(spool, access, client, say)
+        _limit(seconds + GRACE)
+        from cni_multus.events.delivery import deliver
+        from cni_multus.kube.deadline import Deadline
+
+        deliver(spool, access, client, Deadline(seconds), say)
     finally:
         _end(say)
 
@@ -66,7 +75,6 @@ def _detach(client: Client | None) -> None:
     os.setsid()
     _let_go_of_streams()
     _close_others({client.descriptor if client else -1, *_modules()})
-    _limit()
     os.chdir("/")
 
 
@@ -92,8 +100,8 @@ def _modules() -> set[int]:
     return {getattr(finder, "fd", -1) for finder in sys.meta_path}
 
 
-def _limit() -> None:
-    """Die of what kills others, of nothing that is meant for our parent, and in time."""
+def _limit(seconds: float) -> None:
+    """Die of what kills others, and in time whatever happens."""
     import gc
     from _signal import (  # type: ignore[import-not-found]
         ITIMER_REAL,
@@ -113,12 +121,5 @@ def _limit() -> None:
     for number in (SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM):
         signal(number, SIG_DFL)
     pthread_sigmask(SIG_SETMASK, ())
-    setitimer(ITIMER_REAL, LIFE + GRACE)
+    setitimer(ITIMER_REAL, seconds)
     os.nice(NICENESS)
-
-
-def _deliver(spool: Spool, access: Callable[[], Access], client: Client | None, say: Say) -> None:
-    from cni_multus.events.delivery import deliver
-    from cni_multus.kube.deadline import Deadline
-
-    deliver(spool, access, client, Deadline(LIFE), say)

@@ -117,7 +117,7 @@ class Event:
 
 def _cut(text: str, most: int) -> str:
     """At most `most` bytes of UTF-8; what is cut ends in an ellipsis, what is no text is replaced."""
-    data = text.encode("utf-8", "replace")
+    data = text.replace("\0", " ").encode("utf-8", "replace")
     if len(data) > most:
         data = data[: most - 3] + b"..."
     return data.decode("utf-8", "ignore")

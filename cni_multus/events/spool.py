@@ -28,6 +28,7 @@ LARGEST = 16 << 10
 ABANDONED = 60
 """Seconds after which a file that is being written has nobody who writes it."""
 
+_LOCK = "lock"
 _DIGITS = frozenset("0123456789")
 
 
@@ -42,7 +43,7 @@ class Spool:
     @property
     def lock(self) -> str:
         """The file that whoever delivers holds a lock on."""
-        return os.path.join(self.directory, "lock")
+        return os.path.join(self.directory, _LOCK)
 
     def add(self, event: Event) -> str:
         """Keep an event for its delivery; never raises, but returns what there is to be said, "" if nothing."""
@@ -87,11 +88,16 @@ class Spool:
         """Forget an event; raises IoFailure."""
         files.remove(self._path(name))
 
-    def sweep(self) -> None:
-        """Remove what killed processes were writing; call it under the lock."""
+    def sweep(self) -> list[str]:
+        """Remove what killed processes were writing; the names of what is not ours. Call it under the lock."""
+        strangers = []
         for name in files.names(self.directory):
-            if name.startswith(files.TEMPORARY) and self._is_abandoned(name):
-                files.remove(self._path(name))
+            if name.startswith(files.TEMPORARY):
+                if self._is_abandoned(name):
+                    files.remove(self._path(name))
+            elif not _moment(name) and name != _LOCK:
+                strangers.append(name)
+        return strangers
 
     def _path(self, name: str) -> str:
         return os.path.join(self.directory, name)
