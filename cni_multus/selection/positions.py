@@ -114,9 +114,10 @@ def without_trailing_commas(text: str) -> str:
 
 
 def _end_of_string(text: str, start: int) -> int:
-    at = start + 1
+    at, end = start + 1, -1
     while True:
-        end = text.find('"', at)
+        if end < at:
+            end = text.find('"', at)
         if end < 0:
             return len(text)
         escape = text.find("\\", at, end)

@@ -44,7 +44,7 @@ class Source:
         if steps:
             named += f", element {int(steps[0]) + 1}"
         for at, step in enumerate(steps[1:]):
-            named += f"[{step}]" if isinstance(step, int) else f".{step}" if at else f", {step}"
+            named += f"[{step}]" if isinstance(step, int) else ("." if at else ", ") + _plain(step)
         return named
 
     def wrong(self, steps: tuple[Step, ...], why: str) -> InvalidNetworkConfig:
@@ -132,10 +132,14 @@ def object_at(value: object, source: Source, steps: tuple[Step, ...]) -> Object:
     raise source.mistyped(steps, value, "an object")
 
 
+def _plain(key: str) -> str:
+    return (key if key.isprintable() else repr(key))[:LONGEST_QUOTED]
+
+
 def _advice(steps: tuple[Step, ...], value: object, wanted: str) -> str:
     text = value if isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_QUOTED else ""
     if wanted == "a list":
         return f': write ["{text}"]' if text else ": put it into [ and ]" if isinstance(value, dict) else ""
-    if wanted == "a whole number" and text.isdecimal():
+    if wanted == "a whole number" and text.isascii() and text.isdecimal():
         return f": write {text} without quotation marks"
     return ': write {"name": "' + (text or "network-1") + '"}' if len(steps) == 1 else ""
