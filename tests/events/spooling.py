@@ -59,23 +59,29 @@ from cni_multus.events.detached import start_delivery
 from cni_multus.events.spool import Spool
 from cni_multus.kube.kubeconfig import load_kubeconfig
 spool = Spool(sys.argv[2])
+client = None
+options = {}
+def access():
+    return load_kubeconfig(sys.argv[3])
+def say(text):
+    with open(sys.argv[2] + "/said", "a") as file:
+        print(text, file=file)
 for message in sys.argv[5:]:
     assert spool.add(Event("Normal", "AddedInterface", message, namespace=sys.argv[4], pod="pod", uid="")) == ""
 BEFORE
 os.write(1, b"answer")
-def say(text):
-    with open(sys.argv[2] + "/said", "a") as file:
-        print(text, file=file)
-start_delivery(spool, lambda: load_kubeconfig(sys.argv[3]), None, say)
-os._exit(0)
+begun = start_delivery(spool, access, client, say, **options)
+AFTER
+os._exit(0 if begun else 3)
 """
 """What the meta-plugin does at its end, as a program: the events that its arguments say, then their delivery."""
 
 
 def request(
-    spool: Spool, kubeconfig: Path, namespace: str, *messages: str, before: str = "", **options: Any
+    spool: Spool, kubeconfig: Path, namespace: str, *messages: str, before: str = "", after: str = "", **options: Any
 ) -> Popen[bytes]:
-    """Start such a request; `before` is done when its events are spooled."""
-    words = [sys.executable, "-I", "-S", "-c", REQUEST.replace("BEFORE", before), ROOT]
+    """Start such a request; `before` is done when its events are spooled, `after` when their delivery has begun."""
+    program = REQUEST.replace("BEFORE", before).replace("AFTER", after)
+    words = [sys.executable, "-I", "-S", "-c", program, ROOT]
     words += [os.path.dirname(spool.directory), str(kubeconfig), namespace, *messages]
-    return Popen(words, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, **options)
+    return Popen(words, **{"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE, **options})
