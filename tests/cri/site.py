@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from cni_multus.linux.netns import Namespace
 from cni_multus.state.journal import Journal
-from tests.conftest import entered
 from tests.node import UPLINK, Node
 
 if TYPE_CHECKING:
@@ -73,11 +71,6 @@ class Site:
         found = Journal(str(self.node.cni_dir)).find(sandbox.id, "eth0")
         assert found is not None
         return found
-
-    def fetch(self, address: str, port: int) -> bytes:
-        """What a server sends that listens there, as the node's own processes see it."""
-        with entered(self._host.path), socket.create_connection((address, port), timeout=10) as connection:
-            return connection.recv(100)
 
     def remains(self) -> dict[str, object]:
         """Whatever is left of pods on the node; empty if nothing is."""

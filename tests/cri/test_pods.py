@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cri.reaching import fetch, refuses
 from tests.cri.runtime import Refused
 
 if TYPE_CHECKING:
@@ -108,10 +109,9 @@ def test_ports_of_the_node_lead_to_the_pod(site: Site) -> None:
     site.containerd.configure(network)
     sandbox = site.runtime.run_pod("web", ports=((8080, 80),))
     sandbox.execute("sh", "-c", "nc -ll -p 80 -e /bin/busybox hostname >/dev/null 2>&1 &")
-    assert site.fetch("10.1.0.1", 8080) == b"web\n"
+    assert fetch(site.node.host.path, "10.1.0.1", 8080) == b"web\n"
     sandbox.stop()
-    with pytest.raises(ConnectionRefusedError):
-        site.fetch("10.1.0.1", 8080)
+    assert refuses(site.node.host.path, "10.1.0.1", 8080)
     sandbox.remove()
     assert site.remains() == {}
 
