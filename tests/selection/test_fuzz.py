@@ -54,13 +54,13 @@ def test_any_text(text: str) -> None:
 
 
 @given(JSON)
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_any_json(text: str) -> None:
     soundly(text)
 
 
 @given(JSON, st.integers(0, 200), st.sampled_from(["", ",", "]", "}", '"', "[", "\\", "\0", "\ud800", "null", "'"]))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_any_json_with_something_in_it(text: str, at: int, more: str) -> None:
     soundly(text[:at] + more + text[at:])
     soundly(text[:at] + text[at + 1 :])
