@@ -6,6 +6,8 @@ alive     the keeper holds a lock on this as long as it lives
 url       where the server is
 lock      held by who joins or leaves
 server/   the server's directory
+
+Whatever else takes long to start is kept in the same way: `shared` and `main` do not know what it is.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from tests.cluster.apiserver import Address, ApiServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,28 +32,34 @@ ROOT = Path(__file__).parents[2]
 @contextmanager
 def shared_server(directory: Path) -> Iterator[Address]:
     """The server of this directory; it is gone afterwards unless another process uses it."""
+    with shared(directory, "tests.cluster.keeper"):
+        yield Address((directory / "url").read_text(), directory / "server")
+
+
+@contextmanager
+def shared(directory: Path, module: str, *arguments: str) -> Iterator[None]:
+    """What a module keeps in this directory; it calls `main`, below, and the arguments are for it."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "users").open("w") as users:
         with locked(directory / "lock"):
             fcntl.flock(users, fcntl.LOCK_SH)  # waits for a keeper that is about to end
             if not lives(directory):
-                start_keeper(directory)
-            address = Address((directory / "url").read_text(), directory / "server")
+                start_keeper(directory, module, *arguments)
         try:
-            yield address
+            yield
         finally:
             with locked(directory / "lock"):
                 leave(users.fileno(), directory)
 
 
-def start_keeper(directory: Path) -> None:
-    """Return when its server answers."""
+def start_keeper(directory: Path, module: str, *arguments: str) -> None:
+    """Return when what it keeps is ready."""
     log = directory / "keeper.log"
     with log.open("ab") as output:
-        command = [sys.executable, "-m", "tests.cluster.keeper", str(directory)]
+        command = [sys.executable, "-m", module, str(directory), *arguments]
         started = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False)
     if started.returncode:
-        raise RuntimeError(f"there is no API server: {log.read_text()}")
+        raise RuntimeError(f"{module} has not started: {log.read_text()}")
 
 
 def lives(directory: Path) -> bool:
@@ -91,21 +100,28 @@ def locked(path: Path) -> Iterator[None]:
         yield
 
 
-def keep(directory: Path, ready: int) -> None:
-    """Keep a server until nobody uses it; write to a pipe as soon as it answers."""
+def keep(directory: Path, ready: int, kept: AbstractContextManager[object]) -> None:
+    """Keep something until nobody uses it; write to a pipe as soon as it is there."""
     # Both are let go of by the kernel, when nothing is left of this process, in the order of their descriptors: who
     # finds `users` free finds `alive` free as well.
     alive, users = (os.open(directory / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC) for name in ("alive", "users"))
     fcntl.flock(alive, fcntl.LOCK_EX)
-    with ApiServer(directory / "server") as server:
-        (directory / "url").write_text(server.address.url)
+    with kept:
         os.write(ready, b"1")
         os.close(ready)
         fcntl.flock(users, fcntl.LOCK_EX)
 
 
-def main(directory: Path) -> int:
-    """End when the server answers; the keeper is a child, in a session of its own: an interrupt is for the tests."""
+@contextmanager
+def server(directory: Path) -> Iterator[None]:
+    """A server, and where it is."""
+    with ApiServer(directory / "server") as started:
+        (directory / "url").write_text(started.address.url)
+        yield
+
+
+def main(directory: Path, kept: AbstractContextManager[object]) -> int:
+    """End when it is ready; the keeper is a child, in a session of its own: an interrupt is for the tests."""
     waiting, ready = os.pipe()
     if os.fork():
         os.close(ready)
@@ -113,9 +129,9 @@ def main(directory: Path) -> int:
     os.close(waiting)
     os.setsid()
     os.chdir("/")
-    keep(directory, ready)
+    keep(directory, ready, kept)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), server(Path(sys.argv[1]))))

@@ -1,0 +1,40 @@
+"""The node that all tests of this directory share, in all processes."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cluster.keeper import shared
+from tests.kubelet.node import KubeNode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.cluster.apiserver import Address
+
+
+@pytest.fixture(scope="session")
+def shared_node(api_server: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeNode]:
+    base = tmp_path_factory.getbasetemp()
+    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "node"
+    with shared(directory, "tests.kubelet.keeper", "node-a", api_server.url, str(api_server.directory)):
+        node = KubeNode(directory, api_server)
+        yield node
+        node.runtime.close()
+
+
+@pytest.fixture
+def node(shared_node: KubeNode) -> Iterator[KubeNode]:
+    """For those who do nothing to the node that others would feel."""
+    with shared_node.with_others():
+        yield shared_node
+
+
+@pytest.fixture
+def node_alone(shared_node: KubeNode) -> Iterator[KubeNode]:
+    """For those who stop its programs, or configure it otherwise."""
+    with shared_node.alone():
+        yield shared_node
