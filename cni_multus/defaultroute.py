@@ -13,13 +13,15 @@ from cni_multus.cni.errors import CniError, InvalidNetworkConfig, NetlinkFailure
 from cni_multus.cni.result import Route
 from cni_multus.linux.addresses import list_addresses
 from cni_multus.linux.defaultroutes import ORDINARY_METRIC, default_routes
-from cni_multus.linux.links import find_link, list_links
+from cni_multus.linux.links import find_link, find_link_by_index, list_links
 from cni_multus.linux.routes import RT_TABLE_MAIN, add_route_message, list_routes, remove_route_message
 from cni_multus.linux.routetables import GONE, tables_turn
 from cni_multus.linux.sysctl import read_many, write_many
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cni_multus.cni.result import Result
     from cni_multus.linux.defaultroutes import DefaultRoute, Hop
     from cni_multus.linux.links import Link
@@ -58,13 +60,10 @@ class Moved:
         failures: list[str] = []
         # The old ones first: there is no moment without any.
         for route in self._removed:
-            self._send(route.restoral(), f"cannot put back the default route {route}", (errno.EEXIST,), failures)
+            self._try(failures, self._put_back, route)
         for way in self._added:
-            self._send(way.removal(), f"cannot remove the default route {way}", GONE, failures)
-        try:
-            write_many(self._container, [(name, "1", True) for name in self._heard])
-        except CniError as failure:
-            failures.append(failure.message)
+            self._try(failures, self._send, way.removal(), f"cannot remove the default route {way}", GONE)
+        self._try(failures, write_many, self._container, [(name, "1", True) for name in self._heard])
         for result, routes in self._told:
             result.routes = routes
         self._removed, self._added, self._heard, self._told = [], [], [], []
@@ -98,21 +97,31 @@ class Moved:
             if ifname == way.ifname:
                 result.routes.append(Route(Cidr(Ip(way.family, 0), 0), way.gateway))
 
-    def _send(self, message: bytes, attempt: str, harmless: tuple[int, ...], failures: list[str]) -> None:
+    def _try(self, failures: list[str], step: Callable[..., object], *arguments: object) -> None:
+        try:
+            step(*arguments)
+        except CniError as failure:
+            failures.append(failure.message)
+
+    def _send(self, message: bytes, attempt: str, harmless: tuple[int, ...]) -> None:
         try:
             self._container.netlink.request(message, attempt)
         except NetlinkFailure as failure:
             if failure.errno not in harmless:
-                failures.append(failure.message)
+                raise
+
+    def _put_back(self, route: DefaultRoute) -> None:
+        try:
+            self._send(route.restoral(), f"cannot put back the default route {route}", (errno.EEXIST,))
+        except NetlinkFailure:
+            links = [find_link_by_index(self._container, index) for index, _ in route.hops]
+            if any(link and link.up for link in links):
+                raise  # else it is gone with its link
 
     def _remove(self, route: DefaultRoute, way: _Way) -> None:
         self._removed.append(route)
         for message in route.removals(way.hop):
-            try:
-                self._container.netlink.request(message, f"{way.attempt}: cannot remove the one {route}")
-            except NetlinkFailure as failure:
-                if failure.errno not in GONE:
-                    raise
+            self._send(message, f"{way.attempt}: cannot remove the one {route}", GONE)
 
     def _stop_listening(self) -> None:
         """Let no router advertise another default route: it would stand beside this one."""
@@ -219,6 +228,9 @@ def _find_way(container: Namespace, ifname: str, gateway: Ip) -> _Way:
     link = find_link(container, ifname)
     if link is None:
         raise NetlinkFailure(f"{attempt}: {container} has no interface {ifname}", errno=errno.ENODEV)
+    master = find_link_by_index(container, link.master)
+    if master is not None and master.kind == "vrf":
+        raise InvalidNetworkConfig(f"{attempt}: {ifname} is in the VRF {master.name}, apart from the pod's own routes")
     near = _LINK_LOCAL.contains(gateway)
     subnets = [
         Cidr(Ip(address.family, int.from_bytes(address.packed, "big")), address.prefix)

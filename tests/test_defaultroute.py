@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import socket
+import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -11,11 +14,11 @@ from cni_multus.cni.errors import CniError, InvalidNetworkConfig, NetlinkFailure
 from cni_multus.cni.result import Result, Route
 from cni_multus.defaultroute import Wanted, move, refuse_conflicts
 from cni_multus.linux.links import add_veth
+from cni_multus.linux.netns import Namespace
+from tests.conftest import entered
 from tests.node import settle
 from tests.plugins.shown import Shown
-
-if TYPE_CHECKING:
-    from cni_multus.linux.netns import Namespace
+from tests.stepping import killed_before
 
 ADDRESSES = {"eth0": ("10.1.0.2/24", "fd01::2/64"), "net1": ("10.2.0.2/24", "fd02::2/64")}
 
@@ -44,6 +47,13 @@ OTHERS = {
         "onlink": ["default via 192.0.2.1 dev eth0 onlink"],
         "no way": ["blackhole default metric 9", "unreachable default metric 10", "prohibit default"],
         "the other family's": ["default via inet6 fe80::1 dev eth0"],
+        "of a shared way": ["nexthop add id 5 via 10.1.0.1 dev eth0", "default nhid 5 metric 9 proto static"],
+        "of a group of ways": [
+            "nexthop add id 5 via 10.1.0.1 dev eth0",
+            "nexthop add id 6 via 10.2.0.1 dev net1",
+            "nexthop add id 7 group 5/6,3",
+            "default nhid 7",
+        ],
         "tunnelled": ["default via 10.1.0.1 dev eth0 encap ip id 7 dst 10.1.0.1 tos 0 ttl 5"],
     },
     6: {
@@ -68,6 +78,13 @@ OTHERS = {
             "default via fd01::1 dev eth0 proto 42 src fd01::2 metric 5 mtu lock 1400 advmss 1300 initcwnd 20 pref low"
         ],
         "onlink": ["default via 2001:db8::1 dev eth0 onlink"],
+        "of a shared way": ["nexthop add id 5 via fd01::1 dev eth0", "default nhid 5 proto static"],
+        "of a group of ways": [
+            "nexthop add id 5 via fd01::1 dev eth0",
+            "nexthop add id 6 via fd02::1 dev net1",
+            "nexthop add id 7 group 5/6,3",
+            "default nhid 7",
+        ],
         "no way": ["blackhole default metric 9", "unreachable default metric 10", "prohibit default"],
         "by a preferred router": ["default via fe80::1 dev eth0 proto ra pref high"],
     },
@@ -92,8 +109,8 @@ def pod(host: Namespace, container: Namespace) -> Shown:
 
 def give(pod: Shown, family: int, routes: list[str]) -> None:
     for route in routes:
-        words = route if route.startswith("append ") else f"add {route}"
-        pod.run(f"ip -{family} route {words}")
+        words = route if route.startswith(("append ", "nexthop add")) else f"add {route}"
+        pod.run(f"ip {words}" if words.startswith("nexthop") else f"ip -{family} route {words}")
 
 
 def defaults(pod: Shown, family: int) -> list[str]:
@@ -267,6 +284,94 @@ def test_the_results_say_what_is_so_then(pod: Shown, container: Namespace) -> No
     assert told(net1) == ["0.0.0.0/0 10.2.0.7 100 0", "0.0.0.0/0 10.2.0.1 None 0"]
     moved.take_back()
     assert (told(eth0), told(net1)) == before
+
+
+def test_an_interface_that_goes_meanwhile_takes_its_route_along(pod: Shown, container: Namespace) -> None:
+    give(pod, 4, ["default via 10.1.0.1 dev eth0", "default via 10.2.0.9 dev net1 metric 9"])
+    moved = move(container, [Wanted("net1", (GATEWAY[4],))], [])
+    pod.run("ip link del eth0")
+    assert moved.take_back() == []
+    [line] = defaults(pod, 4)
+    assert line.startswith("unicast default via 10.2.0.9 dev net1 ")
+
+
+@pytest.mark.parametrize("case", ["of every metric", "several ways, this one first", "one"])
+@pytest.mark.parametrize("family", [4, 6])
+def test_killed_at_any_point_it_leaves_a_way_out_and_can_be_done_again(
+    pod: Shown, container: Namespace, family: int, case: str
+) -> None:
+    def work() -> None:
+        with Namespace.open(container.path) as own:
+            move(own, [Wanted("net1", (GATEWAY[family],))], [])
+
+    flush = f"ip -{family} route flush default"
+    give(pod, family, OTHERS[family][case])
+    number = 0
+    while killed_before(work, number := number + 1):
+        assert any("via" in line for line in defaults(pod, family)), number
+        move(container, [Wanted("net1", (GATEWAY[family],))], [])
+        assert is_ordinary(defaults(pod, family), family)
+        pod.run(flush)
+        give(pod, family, OTHERS[family][case])
+    assert number > 20
+    assert is_ordinary(defaults(pod, family), family)
+
+
+def test_several_at_once_leave_one(pod: Shown, container: Namespace) -> None:
+    give(pod, 4, OTHERS[4]["of every metric"])
+    wanted = [("net1", "10.2.0.1"), ("eth0", "10.1.0.9"), ("net1", "10.2.0.7"), ("eth0", "10.1.0.1")]
+
+    def work(ifname: str, gateway: str) -> None:
+        with Namespace.open(container.path) as own:
+            move(own, [Wanted(ifname, (Ip.parse(gateway),))], [])
+
+    with ThreadPoolExecutor(len(wanted)) as threads:
+        for done in [threads.submit(work, *one) for one in wanted * 3]:
+            done.result()
+    [line] = defaults(pod, 4)
+    assert line.split(" proto")[0] in [f"unicast default via {gateway} dev {ifname}" for ifname, gateway in wanted]
+
+
+def advertise(netns: str) -> None:
+    """A router advertisement (RFC 4861, 4.2) of fe80::1 on `of-eth0`, for half an hour."""
+    with entered(netns), socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as router:
+        index = socket.if_nametoindex("of-eth0")
+        router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+        router.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        router.bind(("fe80::1", 0, 0, index))
+        router.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0), ("ff02::1", 0, 0, index))
+
+
+def heard(pod: Shown, host: Namespace) -> bool:
+    """Whether the pod takes what is advertised for its default route."""
+    for _ in range(20):
+        advertise(host.path)
+        if any("via fe80::1 dev eth0 proto ra" in line for line in defaults(pod, 6)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_what_a_router_advertised_goes_and_comes_back(pod: Shown, host: Namespace, container: Namespace) -> None:
+    Shown(host.path).run("ip addr add fe80::1/64 dev of-eth0 nodad")
+    assert heard(pod, host)
+    moved = move(container, [Wanted("net1", (GATEWAY[6],))], [])
+    assert not heard(pod, host)
+    assert is_ordinary(defaults(pod, 6), 6)
+    assert moved.take_back() == []
+    [line] = defaults(pod, 6)
+    assert "via fe80::1 dev eth0 proto ra" in line
+    seconds = int(line.partition("expires ")[2].partition("sec")[0])
+    assert 1700 < seconds <= 1800
+    pod.run("ip -6 route flush default")
+    assert heard(pod, host)
+
+
+@pytest.mark.vm
+def test_an_interface_of_a_vrf_cannot_be_the_way(pod: Shown, container: Namespace) -> None:
+    pod.run("ip link add blue type vrf table 10 && ip link set blue up && ip link set net1 master blue")
+    with pytest.raises(InvalidNetworkConfig, match="net1 is in the VRF blue"):
+        move(container, [Wanted("net1", (GATEWAY[4],))], [])
 
 
 def test_a_router_does_not_bring_another_one_back(pod: Shown, container: Namespace) -> None:

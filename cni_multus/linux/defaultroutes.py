@@ -96,7 +96,7 @@ class DefaultRoute:
     def restoral(self) -> bytes:
         """The message that puts it back, behind others of its metric."""
         # IPv6: several ways come one after another, and one that is there already would undo all of them.
-        whole = self.family == 6 and len(self.hops) > 1
+        whole = self.family == 6 and len(self.hops) > 1 and _RTA_NH_ID not in self._attributes
         return message(RTM_NEWROUTE, NLM_F_CREATE | (NLM_F_REPLACE if whole else NLM_F_APPEND), self._body())
 
     def _body(self) -> bytes:
