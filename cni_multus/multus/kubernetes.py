@@ -132,7 +132,7 @@ class Kubernetes:
 
     def annotate(self, pod: Pod, annotations: dict[str, str]) -> None:
         """Lay annotations over the pod's, if it is still that pod; raises UnknownContainer where it is not."""
-        from cni_multus.kube.errors import Conflict, NotFound
+        from cni_multus.kube.errors import Conflict, NotFound, Unprocessable
         from cni_multus.kube.objects import PODS
 
         metadata: dict[str, object] = {"annotations": annotations}
@@ -148,7 +148,10 @@ class Kubernetes:
             if pod.is_static:
                 return  # its mirror is not there yet, or nobody makes one
             raise _gone(pod.namespace, pod.name, error.message) from error
-        except Conflict as error:
+        except (Conflict, Unprocessable) as error:
+            # 409 by the API's own rules; servers up to 1.20 call another UID an invalid value.
+            if isinstance(error, Unprocessable) and "metadata.uid" not in error.message:
+                raise
             raise _gone(pod.namespace, pod.name, error.message) from error
 
     def _told(self) -> dict[str, str] | None:

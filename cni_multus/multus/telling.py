@@ -44,6 +44,8 @@ class Telling:
     def deliver(self) -> None:
         """Let a process of its own send what there is to send."""
         if not self._is_anything_there:
+            if client := self._kubernetes.connected:
+                client.close()
             return
         from cni_multus.events.detached import start_delivery
         from cni_multus.events.spool import Spool

@@ -109,6 +109,14 @@ class Site:
         """Call the meta-plugin for a pod."""
         return self.node.call(command, config, pod, **changed)
 
+    def await_delivery(self) -> None:
+        """Until nothing is in the spool."""
+        spool = self.node.cni_dir / "events"
+        deadline = time.monotonic() + PATIENCE
+        while left := [path.name for path in spool.iterdir() if path.name[0].isdigit()]:
+            assert time.monotonic() < deadline, left
+            time.sleep(0.02)
+
     def events(self, reason: str, count: int = 1) -> list[str]:
         """The messages of the events with this reason, awaited until there are so many."""
         deadline = time.monotonic() + PATIENCE

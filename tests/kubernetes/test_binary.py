@@ -1,0 +1,45 @@
+"""The built program on a node of a real cluster: one process answers, another one delivers the Events."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from tests.binary.calls import ask
+
+if TYPE_CHECKING:
+    from tests.kubernetes.site import Site
+
+AT_ONCE = 8
+
+
+def test_a_pod_from_its_wishes_to_its_status(site: Site) -> None:
+    site.macvlan("red", "10.7.0.0/24")
+    pod = site.pod("web", "red,red@fast0")
+    config = site.config()
+    ask(site.node, pod, "ADD", config).succeeded()
+    assert [entry["ips"][0] for entry in pod.status] == ["10.1.0.2", "10.7.0.2", "10.7.0.3"]
+    namespace = site.cluster.namespace
+    assert site.events("AddedInterface", 3) == [
+        "Add eth0 [10.1.0.2/24] from primary",
+        f"Add fast0 [10.7.0.3/24] from {namespace}/red",
+        f"Add net1 [10.7.0.2/24] from {namespace}/red",
+    ]
+    ask(site.node, pod, "CHECK", config).succeeded()
+    site.road.cut()
+    for _ in range(2):
+        ask(site.node, pod, "DEL", config).succeeded()
+    assert site.node.remains(pod) == {}
+    site.await_delivery()
+
+
+def test_the_pod_does_not_wait_for_its_events(site: Site) -> None:
+    """The runtime has its answer, and the end of the pipe, while the API server still thinks."""
+    pod = site.pod("web")
+    config = site.config(runtimeConfig={"io.kubernetes.cri.pod-annotations": {"k8s.v1.cni.cncf.io/networks": "["}})
+    site.road.disturb(times=-1, delay=3.0)
+    before = time.monotonic()
+    ask(site.node, pod, "ADD", config).failed(6)
+    assert time.monotonic() - before < 2.0
+    [message] = site.events("InvalidNetworks")
+    assert "k8s.v1.cni.cncf.io/networks" in message
