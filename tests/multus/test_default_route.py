@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +19,8 @@ from tests.plugins.shown import Shown
 from tools.reference import reference_plugins
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.node import Node, Pod
 
 DEFAULTS = [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
@@ -142,6 +145,71 @@ def test_the_go_plugins_agree_too(node: Node, pod: Pod) -> None:
     node.call("CHECK", config, pod).succeeded()
     node.call("DEL", config, pod).succeeded()
     assert node.remains(pod) == {}
+
+
+class Asking:
+    """Pods whose annotation asks for the networks red and blue, which are defined in files of the node."""
+
+    def __init__(self, node: Node, directory: Path) -> None:
+        self.node = node
+        self.directory = directory
+        directory.mkdir()
+        for delegate in networks(node)["delegates"][1:]:
+            metadata = {"namespace": "blue", "name": delegate["name"]}
+            spec = {"config": json.dumps({"cniVersion": "1.0.0", **delegate})}
+            definition = {"kind": "NetworkAttachmentDefinition", "metadata": metadata, "spec": spec}
+            (directory / f"{delegate['name']}.json").write_text(json.dumps(definition))
+
+    def config(self, *networks: dict[str, object]) -> dict[str, Any]:
+        annotations = {"k8s.v1.cni.cncf.io/networks": json.dumps(networks)}
+        return self.node.config(
+            {**self.node.bridge(), **dual(self.node, "10.1.0.0/24", "fd01::/64")},
+            nadDir=str(self.directory),
+            runtimeConfig={"io.kubernetes.cri.pod-annotations": annotations},
+        )
+
+
+@pytest.fixture
+def asking(node: Node, tmp_path: Path) -> Asking:
+    return Asking(node, tmp_path / "nads")
+
+
+def test_a_pod_has_the_default_route_that_it_asks_for(node: Node, pod: Pod, asking: Asking) -> None:
+    config = asking.config(
+        {"name": "red", "default-route": ["10.2.0.1"]}, {"name": "blue", "default-route": ["fd03::1"]}
+    )
+    shown = Shown(pod.netns)
+    result = node.call("ADD", config, pod).succeeded().document
+    assert (defaults(shown, 4), defaults(shown, 6)) == ([("net1", "10.2.0.1")], [("net2", "fd03::1")])
+    assert not [route for route in result.get("routes", []) if route["dst"] in ("0.0.0.0/0", "::/0")]
+    told = [(entry["interface"], entry.get("gateway")) for one in node.record(pod).attachments for entry in one.status]
+    assert told == [("eth0", None), ("net1", ["10.2.0.1"]), ("net2", ["fd03::1"])]
+    node.call("CHECK", config, pod).succeeded()
+    node.call("DEL", config, pod).succeeded()
+    assert node.remains(pod) == {}
+
+
+@pytest.mark.parametrize(
+    ("networks", "code", "told"),
+    [
+        ([{"name": "red", "default-route": ["10.3.0.1"]}], 7, "10.3.0.1 is in no subnet of net1 (10.2.0.2/24)"),
+        ([{"name": "red", "default-route": ["10.2.0.1", "2001:db8::1"]}], 7, "2001:db8::1 is in no subnet of net1"),
+        ([{"name": "red", "default-route": ["10.2.0.2"]}], 7, "that is its own address"),
+        (
+            [{"name": "red", "default-route": ["10.2.0.1"]}, {"name": "blue", "default-route": ["10.3.0.1"]}],
+            7,
+            "several gateways are asked for (10.2.0.1 by net1, 10.3.0.1 by net2)",
+        ),
+    ],
+    ids=["another's", "one of two", "its own", "two of a family"],
+)
+def test_a_default_route_that_cannot_be_leaves_nothing_attached(
+    node: Node, pod: Pod, asking: Asking, networks: list[dict[str, object]], code: int, told: str
+) -> None:
+    config = asking.config(*networks)
+    assert told in node.call("ADD", config, pod).failed(code)
+    assert node.remains(pod) == {}
+    node.call("DEL", config, pod).succeeded()
 
 
 def defaults(shown: Shown, family: int) -> list[tuple[str, str]]:
