@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,19 @@ def test_pods_reach_each_other_in_every_network(site: Site) -> None:
     for name, [address] in second.interfaces().items():
         target = address.partition("/")[0]
         assert "1 packets received" in first.execute("ping", "-c1", "-W10", "-I", name, target), name
+
+
+def test_the_clusters_network_comes_from_files(site: Site) -> None:
+    """Those that run the cluster itself get no more than that."""
+    directory = site.node.root / "networks"
+    directory.mkdir()
+    for name, network in {"main": site.node.bridge(), "storage": site.node.macvlan("red", "10.2.0.0/24")}.items():
+        named = {"cniVersion": site.containerd.newest_version, **network, "name": name}
+        (directory / f"{name}.conf").write_text(json.dumps(named))
+    more = {"clusterNetwork": "main", "defaultNetworks": ["storage"], "confDir": str(directory)}
+    site.containerd.configure(site.config(**more))
+    assert site.runtime.run_pod("web").interfaces().keys() == {"eth0", "net1"}
+    assert site.runtime.run_pod("dns", namespace="kube-system").interfaces().keys() == {"eth0"}
 
 
 def test_stopping_a_pod_leaves_nothing_of_its_networks(site: Site) -> None:
