@@ -33,7 +33,7 @@ KERNEL = "console=ttyS0 quiet panic=-1 oops=panic nokaslr mitigations=off tsc=re
 CARDS = 2
 """Enough to send packets from one to the other."""
 
-PASSED_ON = ("CNI_REFERENCE", "HOME", "LANG", "PATH", "XDG_CACHE_HOME")
+PASSED_ON = ("CNI_REFERENCE", "HOME", "LANG", "MULTUS_CRIKIT", "PATH", "XDG_CACHE_HOME")
 
 
 class Machine:

@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from tools import crikit, reference
 from tools.build import ROOT
 from tools.vmkit import OVERRIDE, vmkit
+
+OVERRIDES = (OVERRIDE, crikit.OVERRIDE, reference.OVERRIDE)
 
 NO_MIRROR = """
 Acquire::http::Proxy "http://127.0.0.1:9";
@@ -42,10 +45,10 @@ def test_without_a_kit_marked_tests_fail(tmp_path: Path) -> None:
     assert f"{OVERRIDE}={tmp_path} holds no kernel/boot/vmlinux" in done.stdout
 
 
-@pytest.mark.parametrize("kit", ["vmkit", "reference"])
+@pytest.mark.parametrize("kit", ["vmkit", "reference", "crikit"])
 def test_what_cannot_be_fetched_says_why(kit: str, tmp_path: Path) -> None:
     (tmp_path / "apt.conf").write_text(NO_MIRROR)
-    given = {name: value for name, value in os.environ.items() if name not in (OVERRIDE, "CNI_REFERENCE")}
+    given = {name: value for name, value in os.environ.items() if name not in OVERRIDES}
     environment = {**given, "APT_CONFIG": str(tmp_path / "apt.conf"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     command = [sys.executable, "-m", f"tools.{kit}"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
