@@ -1,8 +1,4 @@
-"""The header fields of HTTP/2 (HPACK, RFC 7541), as far as the answer to a gRPC call needs them.
-
-Of the static table (RFC 7541, appendix A) only those entries stand here that gRPC reads; the others are fields too, of
-which nobody asks the name.
-"""
+"""Reading the header fields of HTTP/2 (HPACK, RFC 7541)."""
 
 from __future__ import annotations
 
@@ -15,18 +11,16 @@ if TYPE_CHECKING:
 TABLE = 4096
 """The size of the dynamic table, in bytes: what a peer may use that was told nothing else."""
 
-_STATIC: dict[int, Field] = {
-    8: (b":status", b"200"),
-    9: (b":status", b"204"),
-    10: (b":status", b"206"),
-    11: (b":status", b"304"),
-    12: (b":status", b"400"),
-    13: (b":status", b"404"),
-    14: (b":status", b"500"),
-    31: (b"content-type", b""),
-}
-_LAST_STATIC = 61
-_UNNAMED: Field = (b"", b"")
+_STATIC = (
+    b":authority :method=GET :method=POST :path=/ :path=/index.html :scheme=http :scheme=https :status=200 :status=204 "
+    b":status=206 :status=304 :status=400 :status=404 :status=500 accept-charset accept-encoding=gzip,~deflate "
+    b"accept-language accept-ranges accept access-control-allow-origin age allow authorization cache-control "
+    b"content-disposition content-encoding content-language content-length content-location content-range content-type "
+    b"cookie date etag expect expires from host if-match if-modified-since if-none-match if-range if-unmodified-since "
+    b"last-modified link location max-forwards proxy-authenticate proxy-authorization range referer refresh "
+    b"retry-after server set-cookie strict-transport-security transfer-encoding user-agent vary via www-authenticate"
+).split()
+"""The entries that everybody has, from the first (RFC 7541, appendix A); `~` is a space."""
 _ENTRY = 32
 """What an entry counts for beside its bytes (RFC 7541, 4.1)."""
 
@@ -81,10 +75,11 @@ class Decoder:
         return found
 
     def _entry(self, index: int) -> Field:
-        if 0 < index <= _LAST_STATIC:
-            return _STATIC.get(index, _UNNAMED)
-        if 0 < index - _LAST_STATIC <= len(self._entries):
-            return self._entries[-(index - _LAST_STATIC)]
+        if 0 < index <= len(_STATIC):
+            name, _, value = _STATIC[index - 1].replace(b"~", b" ").partition(b"=")
+            return name, value
+        if 0 < index - len(_STATIC) <= len(self._entries):
+            return self._entries[len(_STATIC) - index]
         raise Malformed(f"a header field refers to entry {index}, which there is none of")
 
     def _keep(self, name: bytes, value: bytes) -> None:

@@ -84,4 +84,5 @@ def _call(channel: Channel, method: str, message: bytes, deadline: Deadline) -> 
 def _away(error: OSError, attempt: str, deadline: Deadline) -> TryAgainLater:
     if isinstance(error, TimeoutError):
         return TryAgainLater(f"{attempt}: no answer within {deadline.seconds:.0f} s", "it hangs, or has too much to do")
-    return TryAgainLater(f"{attempt}: {(error.strerror or str(error)).lower()}", "it may be about to start or to end")
+    why = error.strerror.lower() if error.strerror else str(error)
+    return TryAgainLater(f"{attempt}: {why}", "it may be about to start or to end")
