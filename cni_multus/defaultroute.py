@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from cni_multus.cni.addressing import BITS, Cidr, Ip
+from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig, NetlinkFailure, note_leftovers
 from cni_multus.cni.result import Route
 from cni_multus.linux.addresses import list_addresses
@@ -155,11 +155,7 @@ class _Way:
                 return False
             if failure.errno not in _UNREACHABLE:
                 raise
-            if not self._is_near(container):
-                told = ", ".join(map(str, self.subnets))
-                raise InvalidNetworkConfig(
-                    f"{failure.message}; {self.gateway} is in no subnet of {self.ifname} ({told})", failure.details
-                ) from failure
+            self._require_near(container, failure)
             self._request(container, onlink=True)
         return True
 
@@ -173,12 +169,16 @@ class _Way:
         in_main = route.table in (None, 0, RT_TABLE_MAIN)
         return route.is_default and in_main and route.dst.family == self.family
 
-    def _is_near(self, container: Namespace) -> bool:
-        """Whether the gateway is on the link although no route of the main table says so: `sbr` moved it, or onlink."""
-        if any(cidr.contains(self.gateway) for cidr in self.subnets if cidr.prefix < BITS[self.family]):
-            return True
-        index, gateway = self.hop
-        return any(route.gateway == gateway for route in list_routes(container, family=self.family, index=index))
+    def _require_near(self, container: Namespace, failure: NetlinkFailure) -> None:
+        """Raise where the gateway is not on the link; it may be, and the main table not say so: `sbr` moved that."""
+        index, packed = self.hop
+        if any(cidr.contains(self.gateway) for cidr in self.subnets):
+            return
+        if not any(route.gateway == packed for route in list_routes(container, family=self.family, index=index)):
+            told = ", ".join(map(str, self.subnets))
+            raise InvalidNetworkConfig(
+                f"{failure.message}; {self.gateway} is in no subnet of {self.ifname} ({told})", failure.details
+            ) from failure
 
     def _request(self, container: Namespace, *, onlink: bool) -> None:
         index, gateway = self.hop
