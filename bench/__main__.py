@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from bench import report
 from bench.measure import Failed
 from bench.row import Bench, Row
-from bench.rows import calls, cluster, leases, memory, meta, pair, plugins, pool, portmap, start
+from bench.rows import calls, cluster, leases, memory, meta, pair, plugins, pods, pool, portmap, start
 from bench.runtime import Runtime
 from bench.table import table
 from bench.world import isolate, make_world
@@ -30,6 +30,7 @@ ROWS = {
     "pool": pool,
     "leases": leases,
     "cluster": cluster,
+    "pods": pods,
     "memory": memory,
     "calls": calls,
 }

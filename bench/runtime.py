@@ -29,6 +29,7 @@ class Runtime:
     plugins: Path
     world: World
     data: Path
+    container: str = CONTAINER
 
     def add(self, config: Config, ifname: str = "eth0") -> tuple[Cost, Config]:
         """ADD; what it cost and its result."""
@@ -66,7 +67,7 @@ class Runtime:
         return {
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "CNI_COMMAND": verb,
-            "CNI_CONTAINERID": CONTAINER,
+            "CNI_CONTAINERID": self.container,
             "CNI_NETNS": str(self.world.pod),
             "CNI_IFNAME": ifname,
             "CNI_ARGS": "IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=bench",

@@ -48,7 +48,7 @@ def make_world(directory: Path) -> Iterator[World]:
     """A fresh node and pod, bound to files below `directory` as a runtime does it."""
     directory.mkdir()
     world = World(directory / "node", directory / "pod")
-    with _netns(world.node), _netns(world.pod):
+    with netns(world.node), netns(world.pod):
         with entered(world.node), IPRoute() as kernel:
             kernel.link("add", ifname=UPLINK, kind="veth", peer="wire")
             for name in ("lo", UPLINK, "wire"):
@@ -68,7 +68,8 @@ def entered(netns: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _netns(path: Path) -> Iterator[None]:
+def netns(path: Path) -> Iterator[None]:
+    """A fresh network namespace, bound to a file."""
     path.touch()
     with open("/proc/thread-self/ns/net", "rb") as home:
         _checked(LIBC.unshare(CLONE_NEWNET))
