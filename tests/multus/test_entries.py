@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
-from hypothesis.strategies import booleans, dictionaries, integers, lists, none, recursive, text
+from hypothesis.strategies import (
+    booleans,
+    builds,
+    dictionaries,
+    integers,
+    just,
+    lists,
+    none,
+    recursive,
+    sampled_from,
+    text,
+)
 
-from cni_multus.cni.addressing import Cidr
+from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.config import Section
 from cni_multus.cni.result import Interface, IpConfig, Result
-from cni_multus.linux.links import add_veth
-from cni_multus.multus.seen import Seen
+from cni_multus.linux.codec import u32
+from cni_multus.linux.linkinfo import IFLA_MTU
+from cni_multus.linux.links import Link, add_veth
+from cni_multus.multus.seen import Seen, SeenInterface
 from cni_multus.multus.status import entries, render
 from tests.plugins.shown import Shown
 
@@ -320,3 +333,33 @@ def test_any_text_says_what_it_was_made_of(values: list[dict[str, object]]) -> N
     for letter in "<>&\u2028\u2029":
         told = told.replace(letter, f"\\u{ord(letter):04x}")
     assert rendered == f"[{told}]"
+
+
+SANDBOXES = sampled_from(["", POD, "/run/netns/other"])
+INTERFACES = lists(builds(Interface, sampled_from(["", "net1", "net2", "veth1"]), just(""), SANDBOXES), max_size=5)
+IPS = lists(
+    builds(
+        IpConfig,
+        builds(Cidr, builds(Ip, just(4), integers(0, 3)), just(24)),
+        none() | builds(Ip, just(4), just(9)),
+        none() | integers(0, 6),
+    ),
+    max_size=6,
+)
+ORDER = ["name", "interface", "ips", "mac", "mtu", "default", "dns", "device-info", "gateway"]
+
+
+@given(INTERFACES, IPS, booleans(), lists(sampled_from(["net1", "net2", "eth7"])))
+def test_every_result_has_entries_and_a_primary_one_default(
+    interfaces: list[Interface], ips: list[IpConfig], primary: bool, names: list[str]
+) -> None:
+    seen = Seen(POD, (0, 0), {name: SeenInterface(Link(7, 0, {IFLA_MTU: u32(1400)})) for name in names})
+    for looked in (None, seen):
+        found = entries("", Result(interfaces, ips), "net1", primary=primary, seen=looked, device_info={"type": "pci"})
+        assert found
+        assert [entry["default"] for entry in found if "default" in entry] == [True] * primary
+        assert len({entry["interface"] for entry in found}) == len(found)
+        for entry in found:
+            assert list(entry) == [key for key in ORDER if key in entry]
+            assert {"name", "interface", "dns", "device-info"} <= set(entry)
+        assert json.loads(render(found)) == found
