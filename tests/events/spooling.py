@@ -53,15 +53,16 @@ def within(seconds: float, condition: Callable[[], object]) -> None:
 
 REQUEST = """
 import os, sys
-sys.path.insert(0, sys.argv[1])
+FIND
+before = set(sys.modules)
 from cni_multus.events.event import Event
 from cni_multus.events.detached import start_delivery
 from cni_multus.events.spool import Spool
-from cni_multus.kube.kubeconfig import load_kubeconfig
 spool = Spool(sys.argv[2])
 client = None
 options = {}
 def access():
+    from cni_multus.kube.kubeconfig import load_kubeconfig
     return load_kubeconfig(sys.argv[3])
 def say(text):
     with open(sys.argv[2] + "/said", "a") as file:
@@ -77,11 +78,25 @@ os._exit(0 if begun else 3)
 """What the meta-plugin does at its end, as a program: the events that its arguments say, then their delivery."""
 
 
+AS_SOURCE = "sys.path.insert(0, sys.argv[1])"
+
+
+def program(*, before: str = "", after: str = "", find: str = AS_SOURCE) -> str:
+    """`before` is done when its events are spooled, `after` when their delivery has begun; `find` leads to our code."""
+    return REQUEST.replace("FIND", find).replace("BEFORE", before).replace("AFTER", after)
+
+
 def request(
-    spool: Spool, kubeconfig: Path, namespace: str, *messages: str, before: str = "", after: str = "", **options: Any
+    spool: Spool,
+    kubeconfig: Path,
+    namespace: str,
+    *messages: str,
+    before: str = "",
+    after: str = "",
+    find: str = AS_SOURCE,
+    **options: Any,
 ) -> Popen[bytes]:
-    """Start such a request; `before` is done when its events are spooled, `after` when their delivery has begun."""
-    program = REQUEST.replace("BEFORE", before).replace("AFTER", after)
-    words = [sys.executable, "-I", "-S", "-c", program, ROOT]
+    """Start such a request."""
+    words = [sys.executable, "-I", "-S", "-c", program(before=before, after=after, find=find), ROOT]
     words += [os.path.dirname(spool.directory), str(kubeconfig), namespace, *messages]
     return Popen(words, **{"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE, **options})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from fcntl import LOCK_EX, LOCK_NB, flock
 from threading import Timer
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from tests.events.spooling import delivered, event, run
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from cni_multus.events.event import Event
     from tests.cluster.apiserver import ApiServer
     from tests.cluster.messages import Call
 
@@ -88,11 +90,35 @@ def test_one_delivers_and_the_others_do_not_wait(cluster: Cluster, tmp_path: Pat
     assert road.count() == 2
 
 
+class Unlucky(Spool):
+    """Somebody else's event comes just when there is nothing left to do, and he finds the lock taken."""
+
+    def __init__(self, cni_dir: str, late: Event) -> None:
+        super().__init__(cni_dir)
+        self.late: Event | None = late
+
+    def waiting(self) -> list[str]:
+        found = super().waiting()
+        if not found and self.late:
+            late, self.late = self.late, None
+            assert self.add(late) == ""
+            with pytest.raises(BlockingIOError), open(self.lock) as lock:
+                flock(lock, LOCK_EX | LOCK_NB)
+        return found
+
+
+def test_what_comes_when_the_lock_is_given_back_is_delivered(cluster: Cluster, tmp_path: Path) -> None:
+    spool = Unlucky(str(tmp_path), event(cluster.namespace, "late"))
+    Spool(str(tmp_path)).add(event(cluster.namespace, "early"))
+    assert run(spool, cluster.kubeconfig()) == []
+    assert delivered(cluster) == ["early", "late"]
+
+
 def test_no_event_falls_between_two_deliveries(cluster: Cluster, tmp_path: Path) -> None:
     """Whoever finds the lock taken leaves its event to the holder, be he just giving it back."""
     spool = Spool(str(tmp_path))
     kubeconfig = cluster.kubeconfig()
-    messages = [f"{thread} {at}" for thread in range(6) for at in range(15)]
+    messages = [f"{thread} {at}" for thread in range(6) for at in range(8)]
 
     def request(message: str) -> None:
         assert spool.add(event(cluster.namespace, message)) == ""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cni_multus.events.spool import Spool
-from tests.events.spooling import delivered, request, within
+from tests.events.spooling import ROOT, delivered, request, within
+from tools import modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,41 @@ def test_sixteen_requests_at_once(cluster: Cluster, spool: Spool, orphans: Orpha
     assert spool.is_empty()
     assert delivered(cluster) == sorted(message for each in messages for message in each)
     assert road.count() == 48
+
+
+PACKED = """
+sys._MEIPASS = {directory!r}
+exec(open({hook!r}).read())
+"""
+"""As the built program has its modules."""
+
+
+def test_it_finds_its_modules_in_the_built_program(cluster: Cluster, spool: Spool, orphans: Orphans) -> None:
+    packed = Path(spool.directory).parent / modules.NAME
+    modules.pack(Path(ROOT), packed)
+    find = PACKED.format(directory=str(packed.parent), hook=f"{ROOT}/tools/modules_hook.py")
+    kubeconfig = cluster.kubeconfig(style="json")
+    asked = request(spool, kubeconfig, cluster.namespace, "message", find=find, before="sys.argv[1] = None")
+    assert asked.communicate() == (b"answer", b"")
+    assert orphans.wait() == [0]
+    assert delivered(cluster) == ["message"]
+
+
+def test_the_request_imports_nothing_that_only_a_delivery_needs(hanging: Path, spool: Spool, orphans: Orphans) -> None:
+    after = 'os.write(1, b" " + " ".join(sorted(set(sys.modules) - before)).encode())'
+    answer, _ = request(spool, hanging, "x", "message", after=after).communicate()
+    imported = set(answer.decode().split()[1:])
+    assert {name for name in imported if not name.startswith("cni_multus")} == {
+        "__future__",
+        "_json",
+        "_socket",
+        "errno",
+    }
+    assert not {name for name in imported if name.startswith("cni_multus.kube")} - {
+        "cni_multus.kube",
+        "cni_multus.kube.objects",
+    }
+    assert "cni_multus.events.delivery" not in imported
 
 
 # The request does not wait.
@@ -219,6 +255,7 @@ resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
 # The connection that there is.
 
 OPENED = """
+from cni_multus.kube.kubeconfig import load_kubeconfig
 from cni_multus.kube.client import Client
 from cni_multus.kube.deadline import Deadline
 client = Client(load_kubeconfig(sys.argv[3]), Deadline(5))
