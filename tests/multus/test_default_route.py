@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cni_multus.cni.addressing import Ip
+from cni_multus.cni.conversation import hold
 from cni_multus.cni.errors import InvalidNetworkConfig
 from cni_multus.cni.result import Result
 from cni_multus.defaultroute import Wanted, move
-from cni_multus.linux.netns import Namespace
+from cni_multus.linux.netns import Namespace, setns
 from cni_multus.multus.seen import Seen
 from cni_multus.multus.status import entries
+from cni_multus.multus.verbs import Multus
 from cni_multus.state.journal import Journal
 from tests.plugins.shown import Shown
+from tests.stepping import calls, killed_before
 from tools.reference import reference_plugins
 
 if TYPE_CHECKING:
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
     from tests.node import Node, Pod
 
 DEFAULTS = [{"dst": "0.0.0.0/0"}, {"dst": "::/0"}]
+LAST = 300
+"""System calls of an ADD: the default route and the journal are among them."""
+
 V4, V6 = Ip.parse("10.2.0.1"), Ip.parse("fd02::1")
 
 
@@ -187,6 +194,31 @@ def test_a_pod_has_the_default_route_that_it_asks_for(node: Node, pod: Pod, aski
     node.call("CHECK", config, pod).succeeded()
     node.call("DEL", config, pod).succeeded()
     assert node.remains(pod) == {}
+
+
+def test_an_add_that_is_killed_meanwhile_is_cleared_away(node: Node, pod: Pod, asking: Asking, host: Namespace) -> None:
+    """From the last attachment to the journal; the runtime comes with a DEL, or with the next ADD at once."""
+    config = asking.config({"name": "red", "default-route": ["10.2.0.1", "fd02::1"]})
+    environment = pod.environment("ADD", str(node.runtime_path))
+
+    def work() -> None:
+        setns(host.fd)
+        assert hold(Multus, environment, BytesIO(json.dumps(config).encode()), BytesIO(), BytesIO()) == 0
+
+    node.call("ADD", config, pod).succeeded()  # with all its imports
+    node.call("DEL", config, pod).succeeded()
+    total = calls(work)
+    node.call("DEL", config, pod).succeeded()
+    half_way = 0
+    for number in range(total - LAST, total, 7):
+        assert killed_before(work, number)
+        half_way += [device for device, _ in defaults(Shown(pod.netns), 4)][:1] == ["net1"]
+        if number % 2 and not (node.records() and node.record(pod).complete):
+            node.call("ADD", config, pod).succeeded()
+            assert defaults(Shown(pod.netns), 4) == [("net1", "10.2.0.1")]
+        node.call("DEL", config, pod).succeeded()
+        assert node.remains(pod) == {}
+    assert half_way > 3
 
 
 @pytest.mark.parametrize(
