@@ -20,6 +20,9 @@ LONGEST_TEXT = 253
 LONGEST_QUOTED = 100
 """Characters of what was given, in a message: an Event has room for a thousand."""
 
+LONGEST_PATH = 300
+"""Characters of the keys that lead to a value inside cni-args."""
+
 
 class Source:
     """One annotation: its name, its text, and in which of the two syntaxes that is."""
@@ -43,9 +46,10 @@ class Source:
         named = f"annotation {self.annotation}"
         if steps:
             named += f", element {int(steps[0]) + 1}"
-        for at, step in enumerate(steps[1:]):
-            named += f"[{step}]" if isinstance(step, int) else ("." if at else ", ") + _plain(step)
-        return named
+        path = "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in steps[1:])
+        if len(path) > LONGEST_PATH:
+            path = path[:LONGEST_PATH] + "..."
+        return named + (f", {path[1:]}" if path else "")
 
     def wrong(self, steps: tuple[Step, ...], why: str) -> InvalidNetworkConfig:
         """The error that says why a value cannot be."""

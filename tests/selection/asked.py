@@ -88,7 +88,7 @@ def soundly(text: str) -> list[Selection]:
         if isinstance(found, CniError):
             assert found.code in (6, 7)
             assert str(found).startswith(f"annotation {annotation}")
-            assert len(str(found)) < 2048
+            assert len(str(found)) < 4096
             assert print_compact(str(found)).isascii()
             continue
         for number, one in enumerate(found, 1):

@@ -239,6 +239,14 @@ def test_arguments_have_a_limit_of_depth() -> None:
     )
 
 
+def test_messages_have_a_limit_of_length() -> None:
+    def nested(depth: int) -> object:
+        return {"k" * 250: nested(depth - 1)} if depth else "\0"
+
+    assert len(refused(json.dumps([{"name": "n1", "cni-args": nested(60)}]))[1]) < 500
+    assert len(refused(json.dumps([{"name": "\U000e0001" * 253}]))[1]) < 3000
+
+
 def test_elements_are_objects() -> None:
     assert refused("[null]") == (
         6,
