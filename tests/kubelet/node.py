@@ -66,6 +66,11 @@ class KubeNode:
         """Let kubectl make all these as they are described."""
         self.kubectl("apply", "--filename=-", document={"apiVersion": "v1", "kind": "List", "items": list(documents)})
 
+    def delete(self, *documents: dict[str, Any]) -> None:
+        """Let kubectl take them away, at once."""
+        items = {"apiVersion": "v1", "kind": "List", "items": list(documents)}
+        self.kubectl("delete", "--filename=-", "--wait=false", "--grace-period=0", "--force", document=items)
+
     def kill(self, program: str) -> None:
         """Kill `containerd` or `kubelet`, which is started again."""
         self.inside.run("sh", "-c", f"kill -9 $(cat /run/{program}.pid)")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.kubelet.node import KubeNode
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
+RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
 
 
@@ -83,12 +84,21 @@ class KubePod:
             (event["type"], event["reason"], event["message"]) for event in found if reason in ("", event["reason"])
         ]
 
+    def heard(self, reason: str, number: int) -> list[tuple[str, str, str]]:
+        """So many events of this kind, as soon as they are there."""
+        until(
+            lambda: len(self.events(reason)) >= number,
+            lambda: f"not {number} {reason} of {self.name}: {self.events()}\n{self.node.log()}",
+        )
+        return self.events(reason)
+
     def told(self, reason: str) -> str:
         """The message of the first event of this kind, as soon as there is one."""
-        [(_, _, message), *_] = until(
-            lambda: self.events(reason), lambda: f"no {reason} of {self.name}: {self.events()}\n{self.node.log()}"
-        )
-        return str(message)
+        return self.heard(reason, 1)[0][2]
+
+    def wake(self) -> None:
+        """Have the kubelet try again now: it would in ten seconds, and when something about the pod changes."""
+        self.node.kubectl("annotate", "pod", self.name, f"--namespace={self.namespace}", "awake=yes")
 
     @property
     def status(self) -> list[dict[str, Any]]:

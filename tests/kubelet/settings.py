@@ -15,7 +15,7 @@ ADDRESS = "192.0.2.10"
 ROOT = "/var/lib/kubelet"
 POD_SUBNET = "10.244.0.0/24"
 RESOURCE = "example.com/vf"
-DEVICES = [f"0000:03:02.{function}" for function in range(6)]
+DEVICES = [f"0000:03:{slot:02}.{function}" for slot in (1, 2) for function in range(8)]
 """What the device plugin offers, named as PCI devices are."""
 
 CHANGES = "get,list,create,patch,delete"
