@@ -99,9 +99,6 @@ def _defined(selection: Selection, settings: Settings, kubernetes: Kubernetes) -
 
 def _grant(request: Request, pod: Pod | None, wanted: list[Wanted], planned: list[Planned]) -> None:
     """Give each network what was asked for it, and its device."""
-    from cni_multus.defaultroute import Wanted as Route
-    from cni_multus.defaultroute import refuse_conflicts
-
     devices = _devices(request, pod, wanted)
     for one, plan in zip(wanted, planned, strict=True):
         if one.selection is not None:
@@ -111,7 +108,12 @@ def _grant(request: Request, pod: Pod | None, wanted: list[Wanted], planned: lis
                 raise InvalidNetworkConfig(f"{one.where}: network {one.label}: {error.message}") from error
         if devices is not None:
             _give_device(request, one, plan, devices)
-    refuse_conflicts([Route(plan.ifname, plan.default_route) for plan in planned if plan.default_route])
+    routes = [(plan.ifname, plan.default_route) for plan in planned if plan.default_route]
+    if routes:
+        from cni_multus.defaultroute import Wanted as Route
+        from cni_multus.defaultroute import refuse_conflicts
+
+        refuse_conflicts([Route(ifname, gateways) for ifname, gateways in routes])
 
 
 def _apply(selection: Selection, planned: Planned) -> None:
