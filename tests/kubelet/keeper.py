@@ -5,7 +5,6 @@ bin/            the runtime's directory of plugins
 net.d/          ... and of configurations
 manifests/      pods that the kubelet runs by itself
 <program>.log   what a program says
-<program>.held  as long as this exists, the program is not started again when it has ended
 """
 
 from __future__ import annotations
@@ -91,7 +90,8 @@ def install(made: Making) -> dict[str, Any]:
     for name in ("multus", "loopback"):
         (made.bin_dir / name).symlink_to(made.directory / "program/multus")
     token = made.cluster.token(*settings.RIGHTS, *settings.RIGHTS_OF_WHEREABOUTS, cluster_wide=True)
-    kubeconfig = made.cluster.reachable_from(made.enclosure.netns, token=token)
+    road = made.cluster.road(made.enclosure.netns, raw=True)
+    kubeconfig = made.cluster.kubeconfig(server=road.url, token=token, namespace=settings.POOLS)
     flat = made.enclosure.path("/etc/cni/net.d/whereabouts.d")
     flat.mkdir()
     of_whereabouts = {"datastore": "kubernetes", "kubernetes": {"kubeconfig": str(kubeconfig)}}
@@ -103,8 +103,7 @@ def install(made: Making) -> dict[str, Any]:
 class Minder:
     """Starts a program again whenever it has ended, as an init does."""
 
-    def __init__(self, held: Path, start: Callable[[], subprocess.Popen[bytes]]) -> None:
-        self._held = held
+    def __init__(self, start: Callable[[], subprocess.Popen[bytes]]) -> None:
         self._start = start
         self._over = threading.Event()
         self._process = start()
@@ -118,8 +117,6 @@ class Minder:
     def _mind(self) -> None:
         while not self._over.is_set():
             self._process.wait()
-            while not self._over.is_set() and self._held.exists():
-                time.sleep(0.02)
             if not self._over.wait(0.1):
                 self._process = self._start()
 
@@ -135,7 +132,7 @@ def start_containerd(made: Making, opened: ExitStack) -> None:
         assert containerd._process is not None
         return containerd._process
 
-    opened.callback(Minder(made.directory / "containerd.held", start).stop)
+    opened.callback(Minder(start).stop)
 
 
 def start_kubelet(made: Making, opened: ExitStack) -> None:
@@ -150,7 +147,7 @@ def start_kubelet(made: Making, opened: ExitStack) -> None:
         with (made.directory / "kubelet.log").open("ab") as log:
             return made.enclosure.start(command, log, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
-    opened.callback(Minder(made.directory / "kubelet.held", start).stop)
+    opened.callback(Minder(start).stop)
     wait_until_ready(made)
 
 
@@ -181,7 +178,7 @@ def node(directory: Path, name: str, server: Address) -> Iterator[None]:
         start_kubelet(made, opened)
         plugins = made.enclosure.path(f"{settings.ROOT}/device-plugins")
         opened.enter_context(DevicePlugin(plugins, settings.RESOURCE, settings.DEVICES))
-        known = {"name": name, "pid": made.enclosure.pid, "namespace": made.cluster.namespace, "config": config}
+        known = {"name": name, "pid": made.enclosure.pid, "config": config}
         made.write("node.json", known)
         yield
     shutil.rmtree(directory / "program")

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from tests.cluster.cluster import WHEREABOUTS
 from tests.cluster.kubeconfig import Credentials, kubeconfig
 from tests.cri.daemon import SOCKET
 from tests.cri.enclosure import Enclosure
-from tests.cri.runtime import Runtime
+from tests.cri.runtime import Refused, Runtime
+from tests.kubelet.settings import POOLS
 from tools.crikit import crikit
 
 if TYPE_CHECKING:
@@ -42,8 +44,6 @@ class KubeNode:
         self.directory = directory
         self.server = server
         self.name: str = known["name"]
-        self.namespace: str = known["namespace"]
-        """Where whereabouts has its pools."""
         self.config: dict[str, Any] = known["config"]
         self.inside = Joined(known["pid"])
         self.runtime = Runtime(crikit(), self.inside.path(SOCKET), "")
@@ -72,19 +72,16 @@ class KubeNode:
         self.kubectl("delete", "--filename=-", "--wait=false", "--grace-period=0", "--force", document=items)
 
     def kill(self, program: str) -> None:
-        """Kill `containerd` or `kubelet`, which is started again."""
+        """Kill `containerd` or `kubelet`, which is started again; return when containerd answers."""
         self.inside.run("sh", "-c", f"kill -9 $(cat /run/{program}.pid)")
+        if program == "containerd":
+            until(self._answers, lambda: "containerd does not come back")
 
-    @contextmanager
-    def without(self, program: str) -> Iterator[None]:
-        """Kill one, which is started again afterwards."""
-        held = self.directory / f"{program}.held"
-        held.touch()
+    def _answers(self) -> bool:
         try:
-            self.kill(program)
-            yield
-        finally:
-            held.unlink()
+            return bool(self.runtime.status())
+        except Refused:
+            return False
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -131,6 +128,11 @@ class KubeNode:
         search = 'find /run/cni /run/multus /var/lib/cni -name "*$0*"; grep -rlF "$0" /run/cni /run/multus /var/lib/cni'
         found = self.inside.run("sh", "-c", f'({search}; ip -d link | grep -F "$0") 2>/dev/null || :', container_id)
         return found.splitlines()
+
+    def allocations(self, pool: str) -> list[str]:
+        """The pods that have addresses of a pool."""
+        found = self.server.api.get(f"/apis/{WHEREABOUTS}/namespaces/{POOLS}/ippools/{pool}").expect(200)
+        return sorted(entry["podref"] for entry in found["spec"].get("allocations", {}).values())
 
     def log(self) -> str:
         """The kubelet's last words."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from tests.cri.image import IMAGE
@@ -64,6 +65,11 @@ class KubePod:
     def document(self) -> Document:
         """The object as it is now."""
         return self.node.server.api.get(self._path).expect(200)
+
+    @property
+    def exists(self) -> bool:
+        """Whether the API server knows it."""
+        return self.node.server.api.get(self._path).status == HTTPStatus.OK
 
     def running(self) -> KubePod:
         """The pod itself, as soon as all its containers run."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 ADDRESS = "192.0.2.10"
 ROOT = "/var/lib/kubelet"
 POD_SUBNET = "10.244.0.0/24"
+POOLS = "kube-system"
+"""The namespace where whereabouts has its pools."""
 RESOURCE = "example.com/vf"
 DEVICES = [f"0000:03:{slot:02}.{function}" for slot in (1, 2) for function in range(8)]
 """What the device plugin offers, named as PCI devices are."""
@@ -25,7 +27,7 @@ RIGHTS = (  # of the meta-plugin's account, in all namespaces: pods are everywhe
     rule("network-attachment-definitions", "get"),
     rule("events", "create"),
 )
-RIGHTS_OF_WHEREABOUTS = (  # in the namespace of its pools
+RIGHTS_OF_WHEREABOUTS = (
     rule("ippools", CHANGES),
     rule("overlappingrangeipreservations", CHANGES),
 )

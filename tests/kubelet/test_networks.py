@@ -7,22 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.kubelet.networks import macvlan
 from tests.kubelet.pods import NETWORKS, KubePod, definition, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.cluster.client import Document
     from tests.cluster.cluster import Cluster
     from tests.kubelet.node import KubeNode
 
     Ask = Callable[..., KubePod]
-
-
-def macvlan(name: str, subnet: str, **more: object) -> Document:
-    """A network on the node's own link."""
-    ipam = {"type": "host-local", "subnet": subnet, "gateway": f"{subnet.rpartition('.')[0]}.1"}
-    return {"cniVersion": "1.0.0", "name": name, "type": "macvlan", "master": "node1", "ipam": ipam, **more}
 
 
 @pytest.fixture
