@@ -140,6 +140,20 @@ def test_an_interface_whose_routes_are_in_a_table_of_its_own_can_have_it(node: N
     assert node.remains(pod) == {}
 
 
+@pytest.mark.parametrize("address", ["10.2.0.5/24", "10.2.0.5/32"])
+def test_a_gateway_at_the_other_end_of_a_pair_can_have_it(node: Node, pod: Pod, address: str) -> None:
+    """The plugin leads to its subnet by the gateway, and to the gateway by the link."""
+    ipam = {"type": "static", "addresses": [{"address": address, "gateway": "10.2.0.1"}], "routes": DEFAULTS[:1]}
+    config, shown = node.config(node.bridge(), {"name": "pair", "type": "ptp", "ipam": ipam}), Shown(pod.netns)
+    node.call("ADD", config, pod).succeeded()
+    lead(node, pod, [Wanted("net1", (V4,))])
+    assert defaults(shown, 4) == [("net1", "10.2.0.1")]
+    assert shown.reaches("10.2.0.1")
+    node.call("CHECK", config, pod).succeeded()
+    node.call("DEL", config, pod).succeeded()
+    assert node.remains(pod) == {}
+
+
 def test_the_go_plugins_agree_too(node: Node, pod: Pod) -> None:
     for name in ("bridge", "macvlan", "host-local"):
         (node.bin_dir / (name if name == "host-local" else f"go-{name}")).symlink_to(reference_plugins() / name)
