@@ -144,7 +144,7 @@ class _Way:
         self.family = gateway.family
         self.hop: Hop = (link.index, gateway.packed)
         self.subnets = subnets
-        self.attempt = f"cannot lead the default route through {ifname} via {gateway}"
+        self.attempt = _attempt(ifname, gateway)
 
     def add(self, container: Namespace) -> bool:
         """Make it a default route, before all others; False where it is one of the ways of one already."""
@@ -222,7 +222,7 @@ def move(container: Namespace, wanted: list[Wanted], results: list[tuple[str, Re
 
 def _find_way(container: Namespace, ifname: str, gateway: Ip) -> _Way:
     """The way to a gateway, as far as it can be told without trying; raises where it is none."""
-    attempt = f"cannot lead the default route through {ifname} via {gateway}"
+    attempt = _attempt(ifname, gateway)
     if not gateway.number:
         raise InvalidNetworkConfig(f"{attempt}: that is no gateway's address")
     link = find_link(container, ifname)
@@ -242,3 +242,7 @@ def _find_way(container: Namespace, ifname: str, gateway: Ip) -> _Way:
     if any(cidr.ip == gateway for cidr in subnets):
         raise InvalidNetworkConfig(f"{attempt}: that is its own address")
     return _Way(ifname, gateway, link, subnets)
+
+
+def _attempt(ifname: str, gateway: Ip) -> str:
+    return f"cannot lead the default route through {ifname} via {gateway}"
