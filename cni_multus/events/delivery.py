@@ -36,9 +36,8 @@ if TYPE_CHECKING:
 
 EACH = 10.0
 """Seconds for one event: what the server cannot take now must not keep the others waiting."""
-IN_A_ROW = 3
-"""So many failures, one after the other, are the server's rather than the events'; so many namespaces that refuse ours
-are the account's."""
+SEVERAL = 3
+"""So many namespaces for which the server fails, or which it refuses, are the server's fault, or the account's."""
 MOST_NAMED = 5
 """So many files are named that are in the way."""
 LEAST = 0.2
@@ -71,6 +70,8 @@ class _Delivery:
         """Events that are not tried again in this delivery."""
         self._refusing: set[str] = set()
         """Namespaces in which we may not make any."""
+        self._failed = ""
+        """The last that the server could not take."""
 
     def run(self) -> None:
         """Until nothing is left to do; whatever came while the lock was being given back is not left to chance."""
@@ -105,7 +106,7 @@ class _Delivery:
         """Deliver until nothing is left; raises what the server says where the time is over before."""
         attempts = 0
         while names := self._to_do():
-            failure = self._pass_on(names)
+            failure = self._go_round(names)
             if failure is None:
                 attempts = 0
                 continue
@@ -115,32 +116,31 @@ class _Delivery:
             time.sleep(wait)
             attempts += 1
 
-    def _pass_on(self, names: list[str]) -> TryAgainLater | None:
-        """Each of them once; what went wrong with the last that the server could not take now."""
+    def _go_round(self, names: list[str]) -> TryAgainLater | None:
+        """Each of them once, those behind the last failure first; what the server could not take now, if anything."""
         failure: TryAgainLater | None = None
-        in_a_row = 0
-        for name in names:
+        failing: set[str] = set()
+        for name in sorted(names, key=lambda name: (name <= self._failed, name)):
+            event = self._event(name)
+            if event is None or event.namespace in failing:
+                continue
             if self._deadline.left() < LEAST:
                 return failure or TryAgainLater("there are more than can be delivered in time")
-            if in_a_row == IN_A_ROW:
-                break
             try:
-                self._hand_in(name)
+                self._hand_in(name, event)
             except TryAgainLater as error:
+                self._failed = name
                 failure = error
-                in_a_row += 1
-            else:
-                in_a_row = 0
+                failing.add(event.namespace)
+                if len(failing) == SEVERAL:
+                    break
         return failure
 
-    def _hand_in(self, name: str) -> None:
+    def _hand_in(self, name: str, event: Event) -> None:
         """Raises TryAgainLater where it may be taken later, CniError where nothing will be taken."""
-        event = self._event(name)
-        if event is None:
-            return None
         if event.namespace in self._refusing:
             self._kept.add(name)
-            return None
+            return
         try:
             self._create(event)
         except AlreadyExists:
@@ -149,16 +149,16 @@ class _Delivery:
             raise
         except Refused as error:
             if not _is_final(error):
-                return self._keep(name, event, error)
+                self._keep(name, event, error)
+                return
             self._say(f"the Event {event.reason} is lost: {error}")
         self._forget(name)
-        return None
 
     def _keep(self, name: str, event: Event, error: Refused) -> None:
         """For the next delivery, with all of its namespace; raises `error` where that goes on and on."""
         self._kept.add(name)
         self._refusing.add(event.namespace)
-        if len(self._refusing) == IN_A_ROW:
+        if len(self._refusing) == SEVERAL:
             raise error
         self._say(f"the Event {event.reason} waits for the next request: {error}")
 
