@@ -59,9 +59,11 @@ class Member(Pod):
 class Site:
     """One node and the cluster's namespace that the test has for itself."""
 
-    def __init__(self, cluster: Cluster, host: Namespace, netns: MakeNamespace, root: Path) -> None:
+    def __init__(
+        self, cluster: Cluster, host: Namespace, netns: MakeNamespace, root: Path, kind: type[Node] = Node
+    ) -> None:
         self.cluster = cluster
-        self.node = Node(host, root)
+        self.node = kind(host, root)
         self.road = cluster.road(host.path)
         self.kubeconfig = str(cluster.kubeconfig(server=self.road.url))
         self._netns = netns
