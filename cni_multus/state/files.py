@@ -150,13 +150,14 @@ def remove(path: str) -> bool:
 def make_directory(path: str, mode: int = 0o755) -> None:
     """Make `path`, and with 0755 what is missing above it; one that exists is left as it is."""
     try:
-        os.mkdir(path, mode)
+        try:
+            os.mkdir(path, mode)
+        except FileNotFoundError:
+            make_directory(os.path.dirname(path))
+            os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise IoFailure(f"cannot make the directory {path}: a file of that name is in the way") from None
-    except FileNotFoundError:
-        make_directory(os.path.dirname(path))
-        make_directory(path, mode)
     except OSError as error:
         raise failure(error, f"make the directory {path}") from error
 
