@@ -62,6 +62,7 @@ def test_the_codes_are_those_of_the_specification() -> None:
         "InvalidNetworkConfig": 7,
         "InvalidNetns": 8,
         "TryAgainLater": 11,
+        "PoolExhausted": 11,
         "NotAvailable": 50,
         "NotAvailableAndDegraded": 51,
         "NetlinkFailure": 100,
