@@ -24,6 +24,7 @@ import yaml
 
 from tests.cluster.client import Client
 from tests.cluster.pki import Authority, Certificate
+from tests.vm import way
 from tools.kubekit import kubekit
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ PATIENCE = 100
 """Seconds until a server that does not answer is given up."""
 
 ADMIN = "token-of-the-administrator"
-NAMES = "IP:127.0.0.1,IP:::1,DNS:localhost,DNS:kubernetes.default.svc"
+NAMES = f"IP:127.0.0.1,IP:::1,IP:{way.SERVER},DNS:localhost,DNS:kubernetes.default.svc"
 
 
 @dataclass(frozen=True)

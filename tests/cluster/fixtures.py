@@ -9,7 +9,9 @@ import pytest
 
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.cluster import Cluster
-from tests.cluster.keeper import shared_server
+from tests.cluster.keeper import PLACE, shared_server
+from tests.vm import way
+from tests.vm.host import INSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,9 +23,12 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def api_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Address]:
     """The server of the whole test run, also where several processes run the tests; nobody stops or pauses it."""
+    if os.environ.get(INSIDE):
+        yield way.server()
+        return
     base = tmp_path_factory.getbasetemp()
     run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    with shared_server(run / "api-server") as address:
+    with shared_server(run / PLACE) as address:
         yield address
 
 

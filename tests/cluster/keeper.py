@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[2]
+PLACE = "api-server"
+"""Where in the directory of a test run its server is."""
 
 
 @contextmanager

@@ -12,12 +12,14 @@ import time
 from ast import literal_eval
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.vm.chosen import Test, failed, is_for_vm, read_tests, test_of, tests_of
 from tests.vm.guest import CHOSEN, RECORDS, TIMEOUT
 from tests.vm.machine import Machine
+from tests.vm.way import Server
 from tools.vmkit import VmkitMissing
 
 if TYPE_CHECKING:
@@ -35,13 +37,6 @@ SILENCE = TIMEOUT + 60
 
 class NoRecord(Exception):
     """A test's record will not come; the message says why."""
-
-
-class Test(NamedTuple):
-    """A test for the virtual machine, as pytest tells of it."""
-
-    nodeid: str
-    location: tuple[str, int | None, str]
 
 
 class Host:
@@ -88,12 +83,16 @@ class Host:
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         if not is_for_vm(item):
             return None
-        self._report(Test(item.nodeid, item.location))
+        self._report(test_of(item))
         return True
 
-    def pytest_unconfigure(self) -> None:
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """Before the directory of this test run is taken away."""
         if self._run:
-            self._run.machine.close()
+            self._run.close()
+
+    def pytest_unconfigure(self) -> None:
         if self._directory:
             self._directory.cleanup()
 
@@ -141,7 +140,14 @@ class Run:
         self._config = config
         self._tests = tests
         self._started = False
+        self._server = Server(directory_of(config)) if any(test.wants_server for test in tests) else None
         self._boot()
+
+    def close(self) -> None:
+        """Turn the machine off, and let go of the server."""
+        self.machine.close()
+        if self._server:
+            self._server.close()
 
     def _boot(self) -> None:
         config = self._config
@@ -157,6 +163,8 @@ class Run:
         (self.machine.share / CHOSEN).write_text("".join(f"{test.nodeid}\n" for test in self._tests))
         self._records = (self.machine.share / RECORDS).open("a+")
         self._begun = ""
+        if self._server:
+            self._server.lead(self.machine.way)
 
     def reports(self, nodeid: str) -> Iterator[dict[str, Any]]:
         """What the machine wrote about a test, as it writes it; the tests come in the order that was chosen."""
@@ -204,24 +212,10 @@ class Run:
         return f"nothing was heard for {SILENCE} s" if time.monotonic() > deadline else ""
 
 
-def tests_of(session: pytest.Session) -> list[Test]:
-    """Those that are for the virtual machine."""
-    return [Test(item.nodeid, item.location) for item in session.items if is_for_vm(item)]
-
-
-def read_tests(written: Path) -> list[Test]:
-    """What a worker wrote down."""
-    return [Test(*literal_eval(line)) for line in written.read_text().splitlines()]
-
-
-def is_for_vm(item: pytest.Item) -> bool:
-    """Is this a test for the virtual machine?"""
-    return item.get_closest_marker("vm") is not None
-
-
-def failed(test: Test, reason: str) -> pytest.TestReport:
-    """The report of a test that could not run."""
-    return pytest.TestReport(test.nodeid, test.location, {}, "failed", reason, "setup")
+def directory_of(config: pytest.Config) -> Path:
+    """The directory of this test run, which its workers have theirs in; xdist asks in the same way."""
+    factory: pytest.TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+    return factory.getbasetemp()
 
 
 def plugin(config: pytest.Config) -> object:

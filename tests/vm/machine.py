@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.vm.initrd import ROOT, SHARE, initrd
+from tests.vm.way import Way
 from tools.vmkit import vmkit
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Machine:
         self._root = Path(self._directory.name)
         self.share = self._root / "share"
         self.share.mkdir()
+        self.way = Way(kit, self._root, self.share)
         passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         start = initrd(kit, command, {**passed, **environment}, directory)
         (self._root / "initrd").write_bytes(start)
@@ -59,6 +61,7 @@ class Machine:
             *("-virtfs", f"local,path=/,mount_tag={ROOT},security_model=none,readonly=on,multidevs=remap"),
             *("-virtfs", f"local,path={self.share},mount_tag={SHARE},security_model=none,multidevs=remap"),
             *network_cards(CARDS),
+            *self.way.words,
         ]
         self._begun = time.monotonic()
         with (self._root / "qemu").open("w") as log:
