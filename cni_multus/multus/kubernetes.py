@@ -8,7 +8,6 @@ from __future__ import annotations
 from cni_multus.cni.errors import CniError, UnknownContainer
 from cni_multus.cni.request import OF_A_CONTAINER
 from cni_multus.multus.settings import directory
-from cni_multus.selection import DEFAULT_NETWORK, NETWORKS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from cni_multus.nads.sources import Definitions
 
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
-"""The capability by which a runtime hands over the pod's annotations (containerd 1.7, CRI-O 1.29 and later)."""
+"""The capability by which a runtime hands over the pod's annotations (containerd 1.6, CRI-O 1.29 and later)."""
 
 NAD_DIR = "/etc/cni/multus/nad.d"
 MULTUS_NAMESPACE = "kube-system"
@@ -32,6 +31,8 @@ the last: a runtime gives a request two minutes at least."""
 STATUS_TIMEOUT = 3
 """The same for a runtime that asks every few seconds whether the node is well."""
 
+_NETWORKS = "k8s.v1.cni.cncf.io/networks"
+_DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 _SOURCE = "kubernetes.io/config.source"
 _FROM_THE_API = "api"
 
@@ -46,6 +47,11 @@ class Pod:
         self.name = name
         self.uid = uid
         self.annotations = annotations
+
+    @property
+    def asks(self) -> bool:
+        """Whether its owner names networks."""
+        return _NETWORKS in self.annotations or _DEFAULT_NETWORK in self.annotations
 
     @property
     def is_static(self) -> bool:
@@ -157,7 +163,7 @@ class Kubernetes:
     def _told(self) -> dict[str, str] | None:
         """The annotations that the runtime handed over, None where it does not do that."""
         runtime = self._config.section("runtimeConfig")
-        if not runtime.has(ANNOTATIONS):
+        if ANNOTATIONS not in runtime.raw:  # a pod without any has a null there
             return None
         return _read(runtime.section(ANNOTATIONS))
 
@@ -182,7 +188,7 @@ class Kubernetes:
 
 def _read(annotations: Section) -> dict[str, str]:
     """Those that matter here: what is wrong with others is not for us to tell."""
-    return {key: annotations.text(key) for key in (NETWORKS, DEFAULT_NETWORK, _SOURCE) if key in annotations.raw}
+    return {key: annotations.text(key) for key in (_NETWORKS, _DEFAULT_NETWORK, _SOURCE) if key in annotations.raw}
 
 
 def _gone(namespace: str, name: str, why: str) -> UnknownContainer:

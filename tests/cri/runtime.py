@@ -144,7 +144,11 @@ class Sandbox:
     def _start(self) -> str:
         messages = self._runtime.messages
         config = messages.ContainerConfig(
-            metadata={"name": "main"}, image={"image": IMAGE}, command=FOREVER, log_path="", linux={}
+            metadata={"name": "main", "attempt": self._config.metadata.attempt},
+            image={"image": IMAGE},
+            command=FOREVER,
+            log_path="",
+            linux={},
         )
         request = messages.CreateContainerRequest(pod_sandbox_id=self.id, config=config, sandbox_config=self._config)
         identity = str(self._runtime.ask("CreateContainer", request).container_id)
