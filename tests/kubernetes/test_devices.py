@@ -79,7 +79,9 @@ class Devices:
         return self.site.call(command, self.site.config(**config), member)
 
     def told(self, command: str) -> list[dict[str, Any]]:
-        return [call["stdin"] for call in self.node.calls(command)]
+        """What came with a verb, by the interfaces: programs run side by side."""
+        calls = sorted(self.node.calls(command), key=lambda call: str(call["environment"]["CNI_IFNAME"]))
+        return [call["stdin"] for call in calls]
 
     def files(self) -> list[str]:
         """The device-info files of attachments."""
@@ -112,7 +114,7 @@ def test_each_network_has_one_and_is_told_which(devices: Devices) -> None:
     assert [entry["device-info"] for entry in member.status if "device-info" in entry] == [INFO]
     devices.call("DEL", member).succeeded()
     assert devices.files() == []
-    assert [told["deviceID"] for told in devices.told("DEL")] == ["0000:01:00.2", "0000:01:00.1"]
+    assert [told["deviceID"] for told in devices.told("DEL")] == ["0000:01:00.1", "0000:01:00.2"]
 
 
 def test_the_default_network_s_device_is_not_given_twice(devices: Devices) -> None:
