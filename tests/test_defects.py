@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-from functools import cache
-from pathlib import Path
-
 import pytest
 
 from cni_multus.registry import MODULES
-
-TESTS = Path(__file__).parent
+from tests.named import is_there, outline
 
 TABLE = """
 any
@@ -476,33 +471,23 @@ def defects() -> dict[tuple[str, str], list[str]]:
     """Type and defect, and the tests that pin it."""
     found: dict[tuple[str, str], list[str]] = {}
     plugin = what = ""
-    for line in TABLE.strip("\n").splitlines():
-        depth = (len(line) - len(line.lstrip())) // 2
+    for depth, text in outline(TABLE):
         if depth == 0:
-            plugin = line
+            plugin = text
         elif depth == 1:
-            what = line.strip()
+            what = text
             assert (plugin, what) not in found
             found[plugin, what] = []
         else:
-            found[plugin, what].append(line.strip())
+            found[plugin, what].append(text)
     return found
-
-
-@cache
-def functions_of(path: Path) -> set[str]:
-    """The tests that a file defines."""
-    return {node.name for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
 
 
 @pytest.mark.parametrize("defect", defects(), ids=": ".join)
 def test_a_defect_is_pinned(defect: tuple[str, str]) -> None:
     tests = defects()[defect]
     assert tests
-    for test in tests:
-        path, _, name = test.partition("::")
-        assert name.startswith("test_")
-        assert name in functions_of(TESTS / path), test
+    assert [test for test in tests if not is_there(test)] == []
 
 
 def test_every_plugin_has_its_own() -> None:
