@@ -5,14 +5,14 @@
     everything else                        the machine's
     /sys/fs/cgroup                         the machine's: what is made has to be below `cgroup`
 
-All of it goes with one process, the first of its process namespace, and that one ends when this process does, however.
+All of it goes with one process, the first of its process namespace, and that one ends when this process does, however;
+the cgroups are removed by the shell that has started it.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-import time
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 CGROUPS = Path("/sys/fs/cgroup")
 NAMESPACES = ("--net", "--mount", "--ipc", "--uts", "--pid")
-PATIENCE = 20
-"""Seconds that the kernel may take to forget the processes of a namespace."""
 
 # The first process tells its number as the machine has it, and lives until its standard input ends; `wait` is what
 # reaps the processes that others leave to it.
@@ -40,6 +38,12 @@ exec 3<&0 >/dev/null
 cat <&3 & wait $!
 """
 
+AROUND = f"""
+cgroup=$1; shift
+"$@"
+find {CGROUPS} -depth -type d '(' -path "*/$cgroup" -o -path "*/$cgroup/*" ')' -exec rmdir '{{}}' +
+"""
+
 _numbers = count()
 
 
@@ -48,15 +52,17 @@ class Enclosure:
 
     def __init__(self) -> None:
         self.cgroup = f"multus-tests-{os.getpid()}-{next(_numbers)}"
-        self._first = subprocess.Popen(
-            ["unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation=private", "sh", "-ec", FIRST],
+        first = ["unshare", *NAMESPACES, "--fork", "--kill-child", "--propagation=private", "sh", "-ec", FIRST]
+        self._around = subprocess.Popen(
+            ["sh", "-c", AROUND, "sh", self.cgroup, *first],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            start_new_session=True,  # whoever interrupts this process does not mean the shell
         )
-        assert self._first.stdout is not None
-        told = self._first.stdout.readline()
-        assert told, f"no namespaces: unshare ended with status {self._first.wait()}"
+        assert self._around.stdout is not None
+        told = self._around.stdout.readline()
+        assert told, f"no namespaces: unshare ended with status {self._around.wait()}"
         self.pid = int(told)
 
     @property
@@ -88,19 +94,12 @@ class Enclosure:
 
     def close(self) -> None:
         """End all its processes, and with them everything else."""
-        assert self._first.stdin is not None
-        assert self._first.stdout is not None
-        self._first.stdin.close()
-        self._first.stdout.close()
-        self._first.wait()
-        deadline = time.monotonic() + PATIENCE
-        while left := self.cgroups():
-            for directory in left:
-                try:
-                    directory.rmdir()
-                except OSError:
-                    assert time.monotonic() < deadline, f"{directory} is still in use"
-                    time.sleep(0.01)
+        assert self._around.stdin is not None
+        assert self._around.stdout is not None
+        self._around.stdin.close()
+        self._around.stdout.close()
+        self._around.wait()
+        assert not self.cgroups()
 
     def cgroups(self) -> list[Path]:
         """The cgroups that were made in here and are still there, the innermost first."""
