@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from cni_multus.cni.errors import CniError, PoolExhausted, TryAgainLater
+import os
+import time
+
+from cni_multus.cni.errors import CniError, InvalidNetworkConfig, PoolExhausted, TryAgainLater
 from cni_multus.multus import records
 from cni_multus.multus.attach import attach
 from cni_multus.multus.kubernetes import Kubernetes
 from cni_multus.multus.log import Log
-from cni_multus.multus.plan import refuse_taken_names, require_programs
+from cni_multus.multus.plan import named, refuse_duplicates, refuse_taken_names, require_programs
 from cni_multus.multus.records import Turn
-from cni_multus.multus.remains import clear_remains
-from cni_multus.multus.requested import Refusal, decide
 from cni_multus.multus.settings import Settings, blame, pod_of
-from cni_multus.multus.telling import Telling
-from cni_multus.multus.waiting import await_readiness
-from cni_multus.multus.wanted import system_namespaces
-from cni_multus.selection import DEFAULT_NETWORK, NETWORKS
+from cni_multus.multus.wanted import configured, system_namespaces
 from cni_multus.state.journal import Journal
 
 TYPE_CHECKING = False
@@ -24,11 +22,14 @@ if TYPE_CHECKING:
     from cni_multus.cni.result import Result
     from cni_multus.multus.kubernetes import Pod
     from cni_multus.multus.plan import Planned
+    from cni_multus.multus.telling import Telling
     from cni_multus.state.journal import Record
 
 STATUS = "k8s.v1.cni.cncf.io/network-status"
 OLDER_STATUS = "k8s.v1.cni.cncf.io/networks-status"
 EXHAUSTED = "AddressPoolExhausted"
+INVALID = "InvalidNetworks"
+READINESS_WAIT = 45.0
 
 
 class Adding:
@@ -40,45 +41,65 @@ class Adding:
         self.log = Log(self.settings, pod_of(request))
         self.kubernetes = Kubernetes(request, self.settings)
         self.pod: Pod | None = None
-        self.telling = Telling(self.settings, self.kubernetes, self.log)
+        self.telling: Telling | None = None
+        if self.kubernetes.has_api:
+            from cni_multus.multus.telling import Telling
+
+            self.telling = Telling(self.settings, self.kubernetes, self.log)
 
     def result(self) -> Result:
         """Attach everything; the primary's result."""
         planned = self._decide()
         request, settings, log = self.request, self.settings, self.log
         log.debug(f"ADD in {request.netns}: " + ", ".join(f"{one.ifname} to {one.name}" for one in planned))
-        await_readiness(settings)
+        self._await_readiness()
         require_programs(planned, request, settings)
         journal = Journal(settings.cni_dir)
         with Turn(journal, request.container_id, request.ifname):
-            clear_remains(request, settings, journal, log)
+            if found := records.find(request, settings, journal):
+                from cni_multus.multus.remains import clear
+
+                clear(found, request, settings, journal, log)
             refuse_taken_names(planned, request.netns)
             record = records.new(request, planned)
             journal.write(record)
+            publish = self._publish if self.pod and self.kubernetes.has_api else None
             try:
-                results = attach(request, settings, planned, record, journal, log, self._publish)
+                results = attach(request, settings, planned, record, journal, log, publish)
             except PoolExhausted as error:
-                self.telling.warn(self.pod, EXHAUSTED, error.message)
+                self._warn(EXHAUSTED, error)
                 raise
-            if self.kubernetes.has_api:
+            except InvalidNetworkConfig as error:
+                self._warn(INVALID, error)
+                raise
+            if self.telling:
                 self.telling.added(self.pod, planned, results)
             return results[0]
 
     def _decide(self) -> list[Planned]:
+        """What is to be attached; nothing is imported of what only pods need that ask for something."""
+        request, settings = self.request, self.settings
+        wanted, errors = configured(settings, self.kubernetes)
+        if errors:
+            raise errors[0]
+        self.pod = self.kubernetes.pod()
+        if not (self.pod and self.pod.asks) and not any(one.resource for one in wanted.values()):
+            planned = named(request, settings, wanted)
+            refuse_duplicates(planned)
+            return planned
+        from cni_multus.multus.requested import Refusal, decide
+
         try:
-            self.pod = self.kubernetes.pod()
-            return decide(self.request, self.settings, self.kubernetes, self.pod)
+            return decide(request, settings, self.kubernetes, self.pod, wanted)
         except Refusal as refusal:
-            self.telling.warn(self.pod, refusal.reason, refusal.error.message)
-            raise blame(refusal.error, f"Multus: [{pod_of(self.request)}]") from refusal
+            self._warn(refusal.reason, refusal.error)
+            raise blame(refusal.error, self._who) from refusal
 
     def _publish(self, record: Record) -> None:
-        """Write network-status, if there is an API server to tell and the pod is one that is told."""
+        """Write network-status, if the pod is one that is told."""
         pod = self.pod
-        if pod is None or not self.kubernetes.has_api:
-            return
-        asked = NETWORKS in pod.annotations or DEFAULT_NETWORK in pod.annotations
-        if not asked and pod.namespace in system_namespaces(self.settings):
+        assert pod is not None
+        if not pod.asks and pod.namespace in system_namespaces(self.settings):
             return
         from cni_multus.multus.status import render
 
@@ -88,8 +109,29 @@ class Adding:
             self.kubernetes.annotate(pod, annotations)
         except TryAgainLater as away:
             # A pod that has nothing but its own network must not wait for an API server that is away.
-            if asked:
-                raise blame(away, f"Multus: [{pod_of(self.request)}]: cannot write network-status") from None
+            if pod.asks:
+                raise blame(away, f"{self._who}: cannot write network-status") from None
             self.log.verbose(f"network-status is not written: {away.message}")
         except CniError as error:
-            raise blame(error, f"Multus: [{pod_of(self.request)}]: cannot write network-status") from None
+            raise blame(error, f"{self._who}: cannot write network-status") from None
+
+    def _warn(self, reason: str, error: CniError) -> None:
+        if self.telling:
+            self.telling.warn(self.pod, reason, error.message)
+
+    @property
+    def _who(self) -> str:
+        """How messages about the pod as a whole begin, as Multus's do."""
+        return f"Multus: [{pod_of(self.request)}]"
+
+    def _await_readiness(self) -> None:
+        """Until `readinessindicatorfile` is there: the primary CNI says by it that it is ready."""
+        path = self.settings.readiness_file
+        deadline = time.monotonic() + READINESS_WAIT
+        while path and not os.path.exists(path):
+            if time.monotonic() > deadline:
+                raise TryAgainLater(
+                    f"readinessindicatorfile: {path} did not appear within {READINESS_WAIT:g} s: "
+                    "the primary CNI is not ready"
+                )
+            time.sleep(0.1)

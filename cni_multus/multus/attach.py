@@ -10,7 +10,6 @@ from cni_multus.linux.netns import Namespace
 from cni_multus.multus.detach import DEVICE_INFO, forget_device_info
 from cni_multus.multus.plan import Planned
 from cni_multus.multus.records import keep_what_is_left
-from cni_multus.multus.seen import Seen
 from cni_multus.multus.settings import blame, pod_of
 from cni_multus.multus.status import entries
 
@@ -33,7 +32,7 @@ def attach(
     record: Record,
     journal: Journal,
     log: Log,
-    publish: Callable[[Record], object] = lambda _: None,
+    publish: Callable[[Record], object] | None = None,
 ) -> list[Result]:
     """The results in the plan's order, the record completed; where anything fails all that was done is taken back.
 
@@ -42,14 +41,15 @@ def attach(
     """
     work = [_Work(request, settings, one) for one in planned]
     with Namespace.open(request.netns) as container:
-        finish = _Finish(container, planned)
+        finish = _Finish(container, planned, f"Multus: [{pod_of(request)}]")
         try:
             finish.hand_over_devices()
             _run(work)
             results = [one.attached(request, log) for one in work]
             finish.move_default_route(results)
-            finish.complete(record, results)
-            publish(record)
+            finish.complete(record, results, look=publish is not None)
+            if publish is not None:
+                publish(record)
             journal.write(record)
         except BaseException as error:
             note_leftovers(error, [*finish.take_back(), *_take_back(work, record, journal, log)])
@@ -63,7 +63,8 @@ def attach(
 class _Finish:
     """What concerns all networks of a sandbox, before the first is attached and after the last."""
 
-    def __init__(self, container: Namespace, planned: list[Planned]) -> None:
+    def __init__(self, container: Namespace, planned: list[Planned], who: str) -> None:
+        self._who = who
         self._container = container
         self._planned = planned
         self._moved: Moved | None = None
@@ -84,11 +85,18 @@ class _Finish:
         from cni_multus.defaultroute import Wanted, move
 
         named = [(one.ifname, result) for one, result in zip(self._planned, results, strict=True)]
-        self._moved = move(self._container, [Wanted(ifname, gateways) for ifname, gateways in wanted], named)
+        try:
+            self._moved = move(self._container, [Wanted(ifname, gateways) for ifname, gateways in wanted], named)
+        except CniError as error:
+            raise blame(error, self._who) from None
 
-    def complete(self, record: Record, results: list[Result]) -> None:
-        """Put on record what there is now."""
-        seen = Seen.look(self._container)
+    def complete(self, record: Record, results: list[Result], *, look: bool) -> None:
+        """Put on record what there is now, by a `look` at the kernel or by what the plugins say."""
+        seen = None
+        if look:
+            from cni_multus.multus.seen import Seen
+
+            seen = Seen.look(self._container)
         for at, (attachment, one, result) in enumerate(zip(record.attachments, self._planned, results, strict=True)):
             attachment.result = result
             attachment.status = entries(

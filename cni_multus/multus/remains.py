@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from cni_multus.state.journal import Journal
 
 
-def clear_remains(request: Request, settings: Settings, journal: Journal, log: Log) -> None:
+def clear(found: Found, request: Request, settings: Settings, journal: Journal, log: Log) -> None:
     """Take back what an earlier ADD left, before anything is made."""
-    found = records.find(request, settings, journal)
-    if found is None:
-        return
     if _is_attached(found, request):
         raise InvalidEnvironment(
             f"{request.container_id} {request.ifname} is attached already: a DEL must come before the next ADD"

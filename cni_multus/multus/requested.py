@@ -1,4 +1,4 @@
-"""The plan of an ADD: what the node's configuration names, and what the pod's annotations ask for, as one list.
+"""What a pod asks for, and its devices, added to what the node's configuration names.
 
 Whatever is wrong with any of it is told here, before anything is attached.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, DecodingFailure, InvalidNetworkConfig
 from cni_multus.multus.plan import Planned, named, refuse_duplicates
-from cni_multus.multus.wanted import Wanted, configured, of_definition
+from cni_multus.multus.wanted import Wanted, of_definition
 from cni_multus.network import Network
 from cni_multus.selection import DEFAULT_NETWORK, NETWORKS
 
@@ -37,15 +37,14 @@ class Refusal(Exception):
         self.error = error
 
 
-def decide(request: Request, settings: Settings, kubernetes: Kubernetes, pod: Pod | None) -> list[Planned]:
-    """The networks with their interfaces, the primary first.
+def decide(
+    request: Request, settings: Settings, kubernetes: Kubernetes, pod: Pod | None, wanted: dict[int, Wanted]
+) -> list[Planned]:
+    """The networks with their interfaces, the primary first; `wanted` are those of the configuration.
 
     Raises Refusal for what the pod's owner has to mend, CniError for anything else.
     """
     first, others = _selections(kubernetes, pod)
-    wanted, errors = configured(settings, kubernetes)
-    if errors:
-        raise errors[0]
     try:
         if first is not None:
             wanted[0] = _defined(first, settings, kubernetes)
@@ -56,8 +55,7 @@ def decide(request: Request, settings: Settings, kubernetes: Kubernetes, pod: Po
     planned = named(request, settings, wanted)
     try:
         refuse_duplicates(planned)
-        if others or first is not None or any(one.resource for one in wanted.values()):
-            _grant(request, pod, list(wanted.values()), planned)
+        _grant(request, pod, list(wanted.values()), planned)
     except InvalidNetworkConfig as error:
         raise Refusal(INVALID, error) from error
     return planned
@@ -65,7 +63,7 @@ def decide(request: Request, settings: Settings, kubernetes: Kubernetes, pod: Po
 
 def _selections(kubernetes: Kubernetes, pod: Pod | None) -> tuple[Selection | None, list[Selection]]:
     """What the annotations ask for: the network in the cluster's place, and the further ones."""
-    if pod is None or not (NETWORKS in pod.annotations or DEFAULT_NETWORK in pod.annotations):
+    if pod is None or not pod.asks:
         return None, []
     from cni_multus.selection.annotations import parse_default_network, parse_networks
 

@@ -17,7 +17,7 @@ ADDED = "AddedInterface"
 
 
 class Telling:
-    """The Events of one request; without an API server there is nobody to tell."""
+    """The Events of one request on a node that knows an API server."""
 
     def __init__(self, settings: Settings, kubernetes: Kubernetes, log: Log) -> None:
         self._cni_dir = settings.cni_dir
@@ -53,7 +53,7 @@ class Telling:
         start_delivery(Spool(self._cni_dir), self._access, self._kubernetes.connected, self._log.error)
 
     def _spool(self, pod: Pod | None, kind: str, reason: str, message: str) -> None:
-        if pod is None or not self._kubernetes.has_api:
+        if pod is None:
             return
         from cni_multus.events.event import Event
         from cni_multus.events.spool import Spool

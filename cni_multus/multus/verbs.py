@@ -19,25 +19,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Result
-    from cni_multus.multus.telling import Telling
+    from cni_multus.multus.adding import Adding
 
 
 class Multus(Plugin):
     """Several networks for one sandbox."""
 
     def __init__(self) -> None:
-        self._telling: Telling | None = None
+        self._adding: Adding | None = None
 
     def add(self, request: Request) -> Result:
         from cni_multus.multus.adding import Adding  # no other verb needs it
 
-        adding = Adding(request)
-        self._telling = adding.telling
-        return adding.result()
+        self._adding = Adding(request)
+        return self._adding.result()
 
     def told(self) -> None:
-        if self._telling is not None:
-            self._telling.deliver()
+        if self._adding and self._adding.telling:
+            self._adding.telling.deliver()
 
     def delete(self, request: Request) -> None:
         settings = Settings(request)
@@ -71,7 +70,10 @@ class Multus(Plugin):
         from cni_multus.multus.kubernetes import Kubernetes
         from cni_multus.multus.wanted import configured
 
-        networks, errors = configured(settings, Kubernetes(request, settings))
+        kubernetes = Kubernetes(request, settings)
+        networks, errors = configured(settings, kubernetes)
+        if kubernetes.connected:
+            kubernetes.connected.close()
         if errors and isinstance(errors[0], TryAgainLater):
             raise NotAvailable(errors[0].message, errors[0].details)
         if errors:

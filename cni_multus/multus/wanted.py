@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
-from cni_multus import confdir
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
-from cni_multus.cni.names import is_name
-from cni_multus.multus.settings import blame
 from cni_multus.network import Network
-from cni_multus.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +15,6 @@ if TYPE_CHECKING:
 
 CLUSTER_NETWORK = "clusterNetwork"
 SYSTEM_NAMESPACES = ("kube-system",)
-_ENDINGS = (*confdir.LISTS, *confdir.PLUGINS)
 
 
 class Wanted:
@@ -39,7 +32,7 @@ class Wanted:
 
 def of_definition(definition: Definition, settings: Settings, where: str, selection: Selection | None = None) -> Wanted:
     """The network of a definition; raises what is wrong with that."""
-    network = definition.network(settings.conf_dir, settings.config.text("cniVersion"), _pass_over)
+    network = definition.network(settings.conf_dir, settings.config.text("cniVersion"), pass_over)
     wanted = Wanted(network, definition.label, where, definition.resource)
     wanted.selection = selection
     return wanted
@@ -52,7 +45,9 @@ def configured(settings: Settings, kubernetes: Kubernetes | None = None) -> tupl
     """
     try:
         if settings.config.text(CLUSTER_NETWORK):
-            return _named(settings, kubernetes)
+            from cni_multus.multus.named import named_networks
+
+            return named_networks(settings, kubernetes)
         sections = settings.config.sections("delegates")
     except CniError as error:
         return {}, [error]
@@ -79,87 +74,10 @@ def _delegate(section: Section, settings: Settings, at: int) -> Wanted:
     return Wanted(network, label, section.path)
 
 
-def _named(settings: Settings, kubernetes: Kubernetes | None) -> tuple[dict[int, Wanted], list[CniError]]:
-    """`clusterNetwork` at 0, then `defaultNetworks`, which the pods of system namespaces do without."""
-    found: dict[int, Wanted] = {}
-    errors: list[CniError] = []
-    values = [(CLUSTER_NETWORK, settings.config.text(CLUSTER_NETWORK))]
-    try:
-        if settings.namespace not in system_namespaces(settings):
-            names = settings.config.texts("defaultNetworks")
-            values += [(f"defaultNetworks[{at}]", name) for at, name in enumerate(names)]
-    except CniError as error:
-        errors.append(error)
-    for at, (where, value) in enumerate(values):
-        try:
-            found[at] = _find(settings, kubernetes, value, where)
-        except CniError as error:
-            if kubernetes is not None or not _is_definition(settings, value):
-                errors.append(blame(error, where))
-    return found, errors
-
-
 def system_namespaces(settings: Settings) -> tuple[str, ...]:
     """Whose pods get no `defaultNetworks`, and no network-status unless they ask for a network."""
     return settings.config.texts("systemNamespaces") or SYSTEM_NAMESPACES
 
 
-def _find(settings: Settings, kubernetes: Kubernetes | None, value: str, where: str) -> Wanted:
-    """With a '/', a file, or a directory whose first configuration counts.
-
-    Any other value is the name of a definition in `multusNamespace`, else of a network in `confDir`.
-    """
-    version = settings.config.text("cniVersion")
-    if "/" not in value:
-        if kubernetes and (definition := kubernetes.definitions.find_any(kubernetes.multus_namespace, value)):
-            return of_definition(definition, settings, where)
-        network = confdir.find_network(settings.conf_dir, value, _pass_over, version=version)
-    elif not os.path.isabs(value):
-        raise InvalidNetworkConfig(f"{value!r} is neither a network's name nor an absolute path")
-    elif os.path.isdir(value):
-        network = _first(value, version)
-    else:
-        network = confdir.load_file(value, version=version)
-    if where == CLUSTER_NETWORK:
-        network = _with_chain(network, settings, value)
-    network.refuse_type("multus", "multus cannot be a delegate of itself")
-    return Wanted(network, network.name, where)
-
-
-def _is_definition(settings: Settings, value: str) -> bool:
-    """Whether a network that is not on the node may be one that the API server knows."""
-    return "/" not in value and bool(settings.config.value("kubeconfig"))
-
-
-def _with_chain(network: Network, settings: Settings, path: str) -> Network:
-    """The network with the plugins of `auxiliaryCNIChainName` behind its own: the files of that directory beside it."""
-    chain = settings.config.text("auxiliaryCNIChainName")
-    if not chain:
-        return network
-    if not is_name(chain):
-        raise settings.config.wrong("auxiliaryCNIChainName", f"{chain!r} is not a directory's name")
-    if "/" not in path:
-        raise settings.config.wrong("auxiliaryCNIChainName", f"clusterNetwork must be a path beside which {chain} is")
-    beside = path if os.path.isdir(path) else os.path.dirname(path)
-    more = confdir.plugins_in(os.path.join(beside, chain))
-    if not more:
-        return network
-    raw = {key: value for key, value in network.raw.items() if key.lower() != "plugins"}
-    own = [plugin.raw for plugin in network.plugins]
-    if "type" in raw:
-        raw = {"name": network.name, "cniVersion": network.version}
-    return Network(Section({**raw, "plugins": [*own, *more]}), version=network.version)
-
-
-def _first(directory: str, version: str) -> Network:
-    """The first configuration of a directory that is not our own: 00-multus.conf stands before all others there."""
-    for name in sorted(files.names(directory)):
-        if name.endswith(_ENDINGS):
-            network = confdir.load_file(os.path.join(directory, name), version=version)
-            if "multus" not in network.types:
-                return network
-    raise InvalidNetworkConfig(f"{directory} holds no configuration of another plugin ({', '.join(_ENDINGS)})")
-
-
-def _pass_over(reason: str) -> None:
+def pass_over(reason: str) -> None:
     """What is wrong with a file that nobody asked for is for `lint`, not for a pod's start."""

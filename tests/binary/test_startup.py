@@ -245,21 +245,13 @@ META = {
 }
 
 META_ADD = {
-    "cni_multus.linux.defaultroutes",
     "cni_multus.linux.linkdata",
-    "cni_multus.confdir",
     "cni_multus.masters",
     "cni_multus.multus.adding",
     "cni_multus.multus.attach",
     "cni_multus.multus.kubernetes",
-    "cni_multus.multus.remains",
-    "cni_multus.multus.requested",
-    "cni_multus.multus.seen",
     "cni_multus.multus.status",
-    "cni_multus.multus.telling",
-    "cni_multus.multus.waiting",
     "cni_multus.multus.wanted",
-    "cni_multus.selection",
 }
 
 

@@ -26,6 +26,7 @@ SOURCES = [
     *ROOT.glob("cni_multus/bridging/*.py"),
     ROOT / "cni_multus" / "multus" / "settings.py",
     ROOT / "cni_multus" / "multus" / "kubernetes.py",
+    ROOT / "cni_multus" / "multus" / "named.py",
     ROOT / "cni_multus" / "multus" / "wanted.py",
     ROOT / "cni_multus" / "network.py",
     ROOT / "cni_multus" / "masters.py",
@@ -54,16 +55,14 @@ def test_the_readme_has_every_type() -> None:
 
 
 def test_the_readme_has_every_code_that_is_raised() -> None:
-    table = dict(re.findall(r"^\| (\d+) \| (\w*) ?\|", README, re.MULTILINE))
+    table = re.findall(r"^\| (\d+) \| (\w*) ?\|", README, re.MULTILINE)
     code = "".join(
         path.read_text() for package in ("cni_multus", "plugins", "ipam") for path in (ROOT / package).rglob("*.py")
     )
     classes = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.CniError)]
     raised = {kind.__name__: kind.code for kind in classes if re.search(rf"(?:raise|return|=) {kind.__name__}\(", code)}
     del raised["ForeignFailure"]
-    assert {name: int(number) for number, name in table.items() if name} | {"CniError": 999} == raised | {
-        "CniError": 999
-    }
+    assert {name: int(number) for number, name in table if name} | {"CniError": 999} == raised | {"CniError": 999}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
