@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,18 +13,32 @@ from tests.kubelet.node import KubeNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.cluster.apiserver import Address
+
+
+@contextmanager
+def kept(directory: Path, name: str, server: Address) -> Iterator[KubeNode]:
+    """A node of this name, which is there already if another process has it."""
+    with shared(directory, "tests.kubelet.keeper", name, server.url, str(server.directory)):
+        node = KubeNode(directory, server)
+        yield node
+        node.runtime.close()
 
 
 @pytest.fixture(scope="session")
 def shared_node(api_server: Address, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubeNode]:
     base = tmp_path_factory.getbasetemp()
-    directory = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "node"
-    with shared(directory, "tests.kubelet.keeper", "node-a", api_server.url, str(api_server.directory)):
-        node = KubeNode(directory, api_server)
+    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with kept(run / "node", "node-a", api_server) as node:
         yield node
-        node.runtime.close()
+
+
+@pytest.fixture
+def second_node(api_server: Address, tmp_path: Path) -> Iterator[KubeNode]:
+    with kept(tmp_path / "node", "node-b", api_server) as node:
+        yield node
 
 
 @pytest.fixture

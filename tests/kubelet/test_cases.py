@@ -22,16 +22,17 @@ if TYPE_CHECKING:
 
 
 class Applied:
-    """A case's uplinks and networks, and what has become of its pods."""
+    """A case's uplinks and networks, and what has become of its pods; with a second node, the uplink leads there."""
 
-    def __init__(self, node: KubeNode, case: Case, opened: ExitStack) -> None:
+    def __init__(self, case: Case, opened: ExitStack, node: KubeNode, second: KubeNode | None = None) -> None:
         self.node = node
         self.case = case
         host = opened.enter_context(Namespace.open(node.inside.netns))
+        other = opened.enter_context(Namespace.open(second.inside.netns)) if second else host
         for at, name in enumerate(case["uplinks"]):
-            uplink = add_veth(host, name, peer=f"switch{at}", peer_namespace=host)
+            uplink = add_veth(host, name, peer=name if second else f"switch{at}", peer_namespace=other)
             opened.callback(remove_link, host, name)
-            change_link(host, uplink.parent, up=True)
+            change_link(other, uplink.parent, up=True)
         namespaces = {each["namespace"] for each in (*case["networks"], *case["pods"])} - {"default"}
         for name in namespaces:
             node.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
@@ -42,14 +43,11 @@ class Applied:
         node.apply(*definitions)
         opened.callback(node.delete, *definitions)
 
-    def run(self, told: Case) -> KubePod:
-        """One of its pods, which runs."""
-        return self.ask(told).running()
-
-    def ask(self, told: Case) -> KubePod:
-        """One of its pods, of which nobody knows whether it will run."""
-        self.node.apply(manifest(told["name"], told["namespace"], self.node.name, **told["annotations"]))
-        return KubePod(self.node, told["namespace"], told["name"])
+    def ask(self, told: Case, node: KubeNode | None = None) -> KubePod:
+        """One of its pods, on the first node or another."""
+        where = node or self.node
+        where.apply(manifest(told["name"], told["namespace"], where.name, **told["annotations"]))
+        return KubePod(where, told["namespace"], told["name"])
 
     def expect(self, pod: KubePod, promised: Case) -> None:
         """The pod has what the case promises, in its namespace and in the API."""
@@ -64,15 +62,15 @@ def opened() -> Iterator[ExitStack]:
 
 
 def test_a_second_interface_that_wants_a_default_route(node_alone: KubeNode, opened: ExitStack) -> None:
-    applied = Applied(node_alone, CASES["macvlan-host-local"], opened)
+    applied = Applied(CASES["macvlan-host-local"], opened, node_alone)
     [told] = applied.case["pods"]
-    pod = applied.run(told)
+    pod = applied.ask(told).running()
     applied.expect(pod, told["expect"])
     pod.delete()
 
 
 def test_a_pod_may_not_name_networks_of_other_namespaces(node_alone: KubeNode, opened: ExitStack) -> None:
-    applied = Applied(node_alone, CASES["ipvlan-l2-whereabouts"], opened)
+    applied = Applied(CASES["ipvlan-l2-whereabouts"], opened, node_alone)
     [told] = (pod for pod in applied.case["pods"] if pod["expect"].get("refused"))
     pod = applied.ask(told)
     message = pod.told("NetworkNotAllowed")
@@ -81,3 +79,22 @@ def test_a_pod_may_not_name_networks_of_other_namespaces(node_alone: KubeNode, o
     assert "NetworkNotAllowed" in node_alone.kubectl("describe", "pod", pod.name)
     assert "containerStatuses" not in pod.document["status"] or pod.document["status"]["phase"] == "Pending"
     pod.delete()
+
+
+def test_pods_of_two_nodes_have_addresses_of_one_cluster(
+    node_alone: KubeNode, second_node: KubeNode, opened: ExitStack
+) -> None:
+    nodes = (node_alone, second_node)
+    applied = Applied(CASES["macvlan-whereabouts-conflist"], opened, *nodes)
+    pods = []
+    for told in applied.case["pods"]:
+        pods.append(applied.ask(told, nodes[told["node"]]).running())
+        applied.expect(pods[-1], told["expect"])
+    given = [entry["ips"][0] for pod in pods for entry in pod.status if entry["interface"] == "net1"]
+    for pod, own in zip(pods, given, strict=True):
+        for address in set(given) - {own}:
+            assert pod.shown.reaches(address, "-I net1")
+    assert node_alone.allocations("192.168.20.0-24") == [f"default/{pod.name}" for pod in pods]
+    for pod in pods:
+        pod.delete()
+    assert node_alone.allocations("192.168.20.0-24") == []
