@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cni_multus.events.spool import Spool
+from tests.cluster.cluster import Cluster
 from tests.events.spooling import ROOT, delivered, request, within
 from tools import modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.cluster.cluster import Cluster
+    from tests.cluster.apiserver import ApiServer
     from tests.cluster.messages import Call
     from tests.events.orphans import Orphans
 
@@ -49,7 +50,18 @@ def status(pid: int, key: str) -> str:
 
 
 def descriptors(pid: int) -> dict[int, str]:
-    return {int(fd.name): os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    found = {}
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found[int(descriptor.name)] = os.readlink(descriptor)
+        except FileNotFoundError:
+            continue  # closed by now
+    return found
+
+
+def is_dead(pid: int) -> bool:
+    """Whether it only waits for somebody to ask how it ended."""
+    return status(pid, "State").startswith("Z")
 
 
 def hangs(pid: int) -> bool:
@@ -309,6 +321,44 @@ def test_a_connection_that_is_dead_is_replaced(cluster: Cluster, spool: Spool, o
     os.close(ours)
     assert orphans.wait() == [0]
     assert delivered(cluster) == ["one"]
+
+
+# The server is away.
+
+
+def test_an_outage_ends_with_the_next_request(cluster: Cluster, spool: Spool, orphans: Orphans) -> None:
+    road = cluster.road()
+    kubeconfig = cluster.kubeconfig(server=road.url, style="json")
+    road.close()
+    for message in "abc":
+        began = time.monotonic()
+        asked = request(spool, kubeconfig, cluster.namespace, message, before="options = {'seconds': 1}")
+        assert asked.communicate() == (b"answer", b"")
+        assert time.monotonic() - began < 5
+    assert set(orphans.wait()) == {0}
+    said = (Path(spool.directory).parent / "said").read_text()
+    assert "Events wait for the next request: " in said
+    assert len(spool.waiting()) == 3
+    road.open()
+    request(spool, kubeconfig, cluster.namespace, "d").communicate()
+    assert orphans.wait() == [0]
+    assert delivered(cluster) == ["a", "b", "c", "d"]
+
+
+def test_a_server_that_stands_still_keeps_one_process_waiting(
+    own_api_server: ApiServer, tmp_path: Path, spool: Spool, orphans: Orphans
+) -> None:
+    cluster = Cluster(own_api_server.address, tmp_path)
+    kubeconfig = cluster.kubeconfig(style="json")
+    own_api_server.pause()
+    for message in "abcd":
+        assert request(spool, kubeconfig, cluster.namespace, message).communicate() == (b"answer", b"")
+    within(5, lambda: sum(not is_dead(pid) for pid in orphans.now) == 1)
+    own_api_server.resume()
+    assert set(orphans.wait()) == {0}
+    assert delivered(cluster) == ["a", "b", "c", "d"]
+    assert spool.is_empty()
+    cluster.close()
 
 
 # It is killed.

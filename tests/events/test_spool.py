@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cni_multus.cni.config import Section
+from cni_multus.cni.errors import CniError
 from cni_multus.events import spool as module
+from cni_multus.events.event import Event
 from cni_multus.events.spool import Spool
 from tests.conftest import LIBC, MNT_DETACH, checked
 from tests.events.spooling import event, run
@@ -111,6 +118,23 @@ def test_a_file_that_is_no_event_goes(spool: Spool, tmp_path: Path, content: byt
     said = run(spool, nowhere(tmp_path), 1)
     assert [each.partition(":")[0] for each in said] == ["dropped"]
     assert spool.waiting() == []
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5)
+FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(event().to_json(), JSON))
+
+
+@given(FIELDS.map(lambda wrong: json.dumps({**event().to_json(), **wrong}).encode()) | st.binary())
+def test_any_file_is_an_event_or_a_failure_that_is_foreseen(content: bytes) -> None:
+    with TemporaryDirectory() as directory:
+        spool = Spool(directory)
+        put(spool, NAME, content)
+        try:
+            read = spool.read(NAME)
+        except CniError:
+            return
+    assert read is not None
+    assert Event.parse(Section(read.to_json())).document() == read.document()
 
 
 def test_what_is_no_file_goes_or_stays_and_is_in_nobodys_way(spool: Spool, tmp_path: Path) -> None:
