@@ -10,6 +10,7 @@ import grpc
 from tests.cri.image import FOREVER, IMAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tools.crikit import Kit
@@ -66,16 +67,28 @@ class Runtime:
         annotations: dict[str, str] | None = None,
     ) -> Sandbox:
         """A sandbox, as RunPodSandbox makes it; `ports` are (of the node, of the pod), TCP."""
-        config = self.messages.PodSandboxConfig(
-            metadata={"name": name, "namespace": namespace, "uid": uid or f"uid-{name}", "attempt": attempt},
-            hostname=name,
-            port_mappings=[{"host_port": outer, "container_port": inner} for outer, inner in ports],
-            annotations=annotations or {},
-            linux={"cgroup_parent": f"/{self._cgroup}"},
-        )
+        config = self._config(name, namespace, uid, attempt)
+        config.port_mappings.extend(self.messages.PortMapping(host_port=out, container_port=to) for out, to in ports)
+        config.annotations.update(annotations or {})
         begun = time.monotonic()
         answer = self.ask("RunPodSandbox", self.messages.RunPodSandboxRequest(config=config))
         return Sandbox(self, answer.pod_sandbox_id, config, time.monotonic() - begun)
+
+    def give_up_pod(self, name: str, when: Callable[[], object]) -> None:
+        """Ask for a sandbox, and take that back as soon as `when` says so, as a kubelet does after minutes."""
+        request = self.messages.RunPodSandboxRequest(config=self._config(name))
+        asked = self._runtime.RunPodSandbox.future(request, timeout=PATIENCE)
+        while not when():
+            assert not asked.done(), asked.exception()
+            time.sleep(0.01)
+        asked.cancel()
+
+    def _config(self, name: str, namespace: str = "blue", uid: str = "", attempt: int = 0) -> Any:
+        return self.messages.PodSandboxConfig(
+            metadata={"name": name, "namespace": namespace, "uid": uid or f"uid-{name}", "attempt": attempt},
+            hostname=name,
+            linux={"cgroup_parent": f"/{self._cgroup}"},
+        )
 
     def stop(self, sandbox: str) -> None:
         """StopPodSandbox: its processes end, and its networks are detached."""
