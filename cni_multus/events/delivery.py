@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 
+from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, TryAgainLater
-from cni_multus.events.event import EVENTS
+from cni_multus.events.event import EVENTS, WARNING
 from cni_multus.kube.client import Client
 from cni_multus.kube.deadline import Deadline, backoff
 from cni_multus.kube.errors import (
@@ -144,7 +145,8 @@ class _Delivery:
         try:
             self._create(event)
         except AlreadyExists:
-            pass
+            if event.kind == WARNING:
+                self._count(event)
         except (Unauthorized, NotServed):
             raise
         except Refused as error:
@@ -153,6 +155,25 @@ class _Delivery:
                 return
             self._say(f"the Event {event.reason} is lost: {error}")
         self._forget(name)
+
+    def _count(self, event: Event) -> None:
+        """One more of a warning that is there, unless this one is counted already."""
+        assert self._client is not None
+        path = EVENTS.path(event.namespace, event.name)
+        try:
+            found = Section(self._client.get(path))
+            if found.text("lastTimestamp") >= event.when:
+                return
+            change = {
+                "metadata": {"resourceVersion": found.section("metadata").text("resourceVersion")},
+                "lastTimestamp": event.when,
+                "count": found.number("count", 1) + 1,
+            }
+            self._client.merge_patch(path, change, metadata_only=True)
+        except NotFound as error:
+            raise TryAgainLater(f"the Event {event.name} went as its time was over: {error.message}") from error
+        except Refused:
+            return  # it is there, and that is what matters
 
     def _keep(self, name: str, event: Event, error: Refused) -> None:
         """For the next delivery, with all of its namespace; raises `error` where that goes on and on."""

@@ -1,6 +1,7 @@
 """An Event about a pod, as it waits on disk and as the API server takes it; it knows neither of them.
 
-Its name is fixed when it is made: however often it is delivered, there is one of it in the API.
+Its name is fixed when it is made: however often it is delivered, there is one of it in the API. A warning is called
+after what it says, so that a runtime's next attempt is counted instead of told once more.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import time
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import DecodingFailure
+from cni_multus.hashes import digest
 from cni_multus.kube.objects import Resource
 
 EVENTS = Resource("v1", "events", "Event")
@@ -60,7 +62,9 @@ class Event:
         self.host = _cut(host, LONGEST_REASON)
         self.moment = moment or time.time_ns()
         self.mark = os.urandom(_MARK // 2).hex()
-        """What its name ends in, and nobody else's."""
+        """What its name ends in, and nobody else's: of a warning, only those of the same words have it."""
+        if kind == WARNING:
+            self.mark = digest("\0".join((namespace, pod, uid, self.reason, self.message)), _MARK)
 
     @staticmethod
     def parse(section: Section) -> Event:
@@ -94,9 +98,14 @@ class Event:
         """The object's: the pod's, as far as there is room, and the mark."""
         return f"{self.pod[: LONGEST_NAME - _MARK - 1].rstrip('-.')}.{self.mark}"
 
+    @property
+    def when(self) -> str:
+        """The moment, as the API has times: to the second."""
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.moment // 10**9))
+
     def document(self) -> dict[str, object]:
         """The object as core/v1 has it."""
-        when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.moment // 10**9))
+        when = self.when
         about = {"kind": "Pod", "apiVersion": "v1", "namespace": self.namespace, "name": self.pod}
         return {
             "apiVersion": EVENTS.api_version,

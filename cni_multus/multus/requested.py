@@ -92,7 +92,9 @@ def _refuse_foreign(selection: Selection, kubernetes: Kubernetes, pod: Pod) -> N
 
 def _defined(selection: Selection, settings: Settings, kubernetes: Kubernetes) -> Wanted:
     definition = kubernetes.definitions.find(selection.namespace, selection.name)
-    return of_definition(definition, settings, selection.where, selection)
+    wanted = of_definition(definition, settings, "")
+    wanted.selection = selection
+    return wanted
 
 
 def _grant(request: Request, pod: Pod | None, wanted: list[Wanted], planned: list[Planned]) -> None:

@@ -18,24 +18,27 @@ SYSTEM_NAMESPACES = ("kube-system",)
 
 
 class Wanted:
-    """A network; `label` is its name in network-status, `where` its place in messages."""
+    """A network; `label` is its name in network-status."""
 
-    __slots__ = ("label", "network", "resource", "selection", "where")
+    __slots__ = ("_where", "label", "network", "resource", "selection")
 
     def __init__(self, network: Network, label: str, where: str, resource: str = "") -> None:
         self.network = network
         self.label = label
-        self.where = where
         self.resource = resource
         self.selection: Selection | None = None
+        self._where = where
+
+    @property
+    def where(self) -> str:
+        """Its place in messages; that of an annotation's element is looked for only then."""
+        return self.selection.where if self.selection else self._where
 
 
-def of_definition(definition: Definition, settings: Settings, where: str, selection: Selection | None = None) -> Wanted:
+def of_definition(definition: Definition, settings: Settings, where: str) -> Wanted:
     """The network of a definition; raises what is wrong with that."""
     network = definition.network(settings.conf_dir, settings.config.text("cniVersion"), pass_over)
-    wanted = Wanted(network, definition.label, where, definition.resource)
-    wanted.selection = selection
-    return wanted
+    return Wanted(network, definition.label, where, definition.resource)
 
 
 def configured(settings: Settings, kubernetes: Kubernetes | None = None) -> tuple[dict[int, Wanted], list[CniError]]:

@@ -360,3 +360,20 @@ def test_a_kubeconfig_that_is_broken_keeps_them(tmp_path: Path, content: object)
     [said] = run(spool, kubeconfig, 3)
     assert said.startswith("Events wait for the next request: ")
     assert len(spool.waiting()) == 3
+
+
+def test_a_warning_that_comes_again_is_counted(cluster: Cluster, tmp_path: Path) -> None:
+    """As often as its runtime tries, and not for deliveries that are done twice."""
+    spool = Spool(str(tmp_path))
+    now = time.time_ns() // 10**9
+    for seconds in (0, 0, 5, 10):
+        again = event(cluster.namespace, "element 1", kind=WARNING, reason="Bad", moment=(now - 20 + seconds) * 10**9)
+        assert spool.add(again) == ""
+        assert run(spool, cluster.kubeconfig()) == []
+    [found] = cluster.objects("events").values()
+    assert found["count"] == 3
+    first, last = (datetime.fromisoformat(found[f"{which}Timestamp"]) for which in ("first", "last"))
+    assert (last - first).total_seconds() == 10
+    spool.add(event(cluster.namespace, "element 2", kind=WARNING, reason="Bad"))
+    run(spool, cluster.kubeconfig())
+    assert delivered(cluster) == ["element 1", "element 2"]

@@ -117,6 +117,7 @@ def test_the_request_imports_nothing_that_only_a_delivery_needs(hanging: Path, s
     assert {name for name in imported if not name.startswith("cni_multus")} == {
         "__future__",
         "_json",
+        "_sha512",
         "_socket",
         "errno",
     }
