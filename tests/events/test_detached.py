@@ -123,6 +123,7 @@ def test_the_request_imports_nothing_that_only_a_delivery_needs(hanging: Path, s
     }
     assert not {name for name in imported if name.startswith("cni_multus.kube")} - {
         "cni_multus.kube",
+        "cni_multus.kube.errors",
         "cni_multus.kube.objects",
     }
     assert "cni_multus.events.delivery" not in imported
