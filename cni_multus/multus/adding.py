@@ -13,7 +13,7 @@ from cni_multus.multus.log import Log
 from cni_multus.multus.plan import named, refuse_duplicates, refuse_taken_names, require_programs
 from cni_multus.multus.records import Turn
 from cni_multus.multus.settings import Settings, blame, pod_of
-from cni_multus.multus.wanted import configured, system_namespaces
+from cni_multus.multus.wanted import CLUSTER_NETWORK, configured, system_namespaces
 from cni_multus.state.journal import Journal
 
 TYPE_CHECKING = False
@@ -80,6 +80,10 @@ class Adding:
         """What is to be attached; nothing is imported of what only pods need that ask for something."""
         request, settings = self.request, self.settings
         wanted, errors = configured(settings, self.kubernetes)
+        if errors and settings.config.text(CLUSTER_NETWORK) and not self._is_ready():
+            # The primary's file may be what is waited for.
+            self._await_readiness()
+            wanted, errors = configured(settings, self.kubernetes)
         if errors:
             raise errors[0]
         self.pod = self.kubernetes.pod()
@@ -126,12 +130,15 @@ class Adding:
 
     def _await_readiness(self) -> None:
         """Until `readinessindicatorfile` is there: the primary CNI says by it that it is ready."""
-        path = self.settings.readiness_file
         deadline = time.monotonic() + READINESS_WAIT
-        while path and not os.path.exists(path):
+        while not self._is_ready():
             if time.monotonic() > deadline:
                 raise TryAgainLater(
-                    f"readinessindicatorfile: {path} did not appear within {READINESS_WAIT:g} s: "
-                    "the primary CNI is not ready"
+                    f"readinessindicatorfile: {self.settings.readiness_file} did not appear within "
+                    f"{READINESS_WAIT:g} s: the primary CNI is not ready"
                 )
             time.sleep(0.1)
+
+    def _is_ready(self) -> bool:
+        path = self.settings.readiness_file
+        return not path or os.path.exists(path)

@@ -118,6 +118,18 @@ def test_a_program_may_come_with_the_readiness_file(node: Node, pod: Pod, tmp_pa
     timer.join()
 
 
+def test_the_cluster_s_network_may_come_with_the_readiness_file(node: Node, pod: Pod, tmp_path: Path) -> None:
+    """Its configuration is what the primary CNI installs last, and what many wait for."""
+    ready = tmp_path / "10-primary.conf"
+    config = node.config(clusterNetwork=str(ready), readinessindicatorfile=str(ready))
+    primary = tmp_path / "primary"
+    primary.write_text(json.dumps(node.bridge()))
+    timer = threading.Timer(0.5, primary.rename, [ready])
+    timer.start()
+    node.call("ADD", config, pod).succeeded()
+    timer.join()
+
+
 def test_a_mistake_is_told_without_waiting_for_anything(node: Node, pod: Pod, tmp_path: Path) -> None:
     config = node.config({"name": "bridge"}, readinessindicatorfile=str(tmp_path / "never"))
     before = time.monotonic()
