@@ -53,6 +53,10 @@ format: venv ## rewrite the sources as ruff formats them, and mend what it can
 bench: build baseline reference kubekit ## measure every budget against the Go reference programs, print the table
 	$(python) -m bench $(ARGS)
 
+.PHONY: features
+features: venv ## write FEATURES.md: what Multus can do, and which tests hold it here (from tests/features.py)
+	$(python) -m tests.features
+
 .PHONY: coverage
 coverage: build baseline reference vmkit firewalld crikit kubekit ## the tests once more, with branch coverage of what runs inside the test process
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)

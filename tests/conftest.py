@@ -13,6 +13,7 @@ from pyroute2 import IPRoute
 
 from cni_multus.linux.netns import Namespace
 from tests.differential.tally import LookBack
+from tests.proved import Proving
 from tests.vm.host import Host, plugin
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(chosen)
     if isinstance(chosen, Host):
         config.pluginmanager.register(LookBack(config))
+        config.pluginmanager.register(Proving(config))
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.whole import asks_for_all
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -76,7 +78,7 @@ class LookBack:
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
         """The verdict is the last test, where all comparisons were asked for: one among many workers cannot tell."""
         result = yield
-        if asks_for_all(self._config):
+        if asks_for_all(self._config, HERE):
             session.testscollected += 1
             self._report("skipped" if session.testsfailed else "failed" if self._tally.unneeded() else "passed")
         return result
@@ -100,12 +102,3 @@ class LookBack:
         self._config.hook.pytest_runtest_logstart(nodeid=LOOK_BACK, location=location)
         self._config.hook.pytest_runtest_logreport(report=report)
         self._config.hook.pytest_runtest_logfinish(nodeid=LOOK_BACK, location=location)
-
-
-def asks_for_all(config: pytest.Config) -> bool:
-    """Whether the command line leaves out no comparison."""
-    option = config.option
-    chosen = (option.keyword, option.markexpr, option.deselect, option.ignore, option.ignore_glob)
-    if any(chosen) or option.collectonly or getattr(option, "lf", False) or getattr(option, "stepwise", False):
-        return False
-    return any(HERE.is_relative_to(config.invocation_params.dir / argument) for argument in config.args)

@@ -114,7 +114,7 @@ def test_pods_of_the_systems_namespaces_have_the_clusters_network_alone(
     config = named(site, "main", defaultNetworks=["storage"], confDir=str(conf_dir))
     quiet = site.sandbox("dns", "u1")
     arguments = f"IgnoreUnknown=1;K8S_POD_NAMESPACE={SYSTEM};K8S_POD_NAME=dns;K8S_POD_UID=u1"
-    told = {"runtimeConfig": {NETWORKS_OF_RUNTIME: {}}}
+    told: dict[str, Any] = {"runtimeConfig": {NETWORKS_OF_RUNTIME: {}}}
     site.call("ADD", {**config, **told}, quiet, CNI_ARGS=arguments).succeeded()
     assert quiet.links() == {"eth0": "veth"}
     assert site.road.count() == site.road.count(*GET_NAD), "no status of it"

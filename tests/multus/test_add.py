@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.pods import MakePod
 
-RESULT = {"cniVersion": "1.0.0", "ips": [{"address": "192.0.2.1/24"}]}
+RESULT: dict[str, Any] = {"cniVersion": "1.0.0", "ips": [{"address": "192.0.2.1/24"}]}
 
 
 def printed(result: object) -> dict[str, object]:
@@ -49,6 +49,19 @@ def test_the_result_is_told_in_the_configurations_version(node: Node, pod: Pod, 
     assert answer["cniVersion"] == version
     assert ("ip4" in answer) == (version == "0.2.0")
     assert answer.get("ips", [{}])[0].get("version") == ("4" if version in ("0.3.1", "0.4.0") else None)
+
+
+@pytest.mark.parametrize(("version", "its"), [("0.4.0", "0.3.1"), ("1.0.0", "0.2.0"), ("0.3.1", "1.1.0")])
+def test_a_delegates_older_result_is_told_in_the_configurations_version(
+    node: Node, pod: Pod, version: str, its: str
+) -> None:
+    """Or a newer one: the runtime reads it by the version that it has configured."""
+    address = {"ip4": {"ip": "192.0.2.1/24"}} if its == "0.2.0" else {"ips": [{"version": "4", **RESULT["ips"][0]}]}
+    delegate = {**node.program("calico", ADD=printed({"cniVersion": its, **address})), "cniVersion": its}
+    answer = node.call("ADD", node.config(delegate, cniVersion=version), pod).succeeded().document
+    assert answer["cniVersion"] == version
+    assert answer["ips"] == [{**({"version": "4"} if version < "1" else {}), "address": "192.0.2.1/24"}]
+    assert node.calls()[0]["stdin"]["cniVersion"] == its
 
 
 def test_a_chain_hands_each_result_to_the_next_plugin(node: Node, pod: Pod) -> None:

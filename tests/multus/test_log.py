@@ -112,3 +112,18 @@ def test_a_file_that_cannot_be_written_does_not_stop_a_pod(
     assert len(told) == 2, "once a request, not once a line"
     assert all(line.startswith(f"cannot write logFile {file}: ") for line in told)
     assert precious.read_text() == "precious"
+
+
+def test_three_megabytes_are_rotated_where_one_is_allowed(node: Node, pod: Pod) -> None:
+    """The Go Multus reads logOptions and uses none of them."""
+    path = node.root / "multus.log"
+    path.write_bytes(b"x" * (3 << 20))
+    options = {"maxSize": 1, "maxBackups": 1, "compress": False}
+    config = node.config(node.program("one"), logFile=str(path), logLevel="verbose", logOptions=options)
+    node.call("ADD", config, pod).succeeded()
+    assert levels(path.read_text()) == {"verbose"}
+    [backup] = [each for each in node.root.iterdir() if each.name.startswith("multus.log-")]
+    assert backup.stat().st_size == 3 << 20
+    before = len(os.listdir("/proc/self/fd"))
+    node.call("DEL", config, pod).succeeded()
+    assert len(os.listdir("/proc/self/fd")) == before
