@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.apiserver import Address
 
-PATIENCE = 90
+PATIENCE = 60
 """Seconds that anything may take that a kubelet does."""
 
 
@@ -115,13 +115,12 @@ class KubeNode:
         written = path.with_name("written")
         written.write_text(json.dumps(document))
         written.rename(path)
-        until(
-            lambda: (
-                json.loads(json.loads(self.runtime.status().info["cniconfig"])["Networks"][-1]["Config"]["Source"])
-                == document
-            ),
-            lambda: f"containerd has not read {document}",
-        )
+        until(lambda: self._read_by_containerd() == document, lambda: f"containerd has not read {document}", 20)
+
+    def _read_by_containerd(self) -> object:
+        [_, network] = json.loads(self.runtime.status().info["cniconfig"])["Networks"]  # the first is its own loopback
+        [plugin] = network["Config"]["Plugins"]
+        return json.loads(plugin["Source"])
 
     def traces(self, container_id: str) -> list[str]:
         """Everything on the node that names a sandbox."""
