@@ -10,6 +10,7 @@ from tests.whole import asks_for_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import pytest
 
@@ -50,14 +51,15 @@ class Proof:
 class Proving:
     """A plugin for where the tests were started: all reports come there, whoever ran the test."""
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, rows: list[Feature] | None = None, directory: Path = TESTS) -> None:
         self._config = config
-        self._proof = Proof(features())
+        self._directory = directory
+        self._proof = Proof(features() if rows is None else rows)
         self._whole = False
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         stopped = session.shouldfail or session.shouldstop
-        self._whole = asks_for_all(self._config, TESTS) and not stopped
+        self._whole = asks_for_all(self._config, self._directory) and not stopped
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._proof.add(report)

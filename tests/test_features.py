@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.features import DOCUMENT, NEVER, NOT_YET, ROWS, Feature, count, document, features
-from tests.named import is_there
+from tests.named import TESTS, is_there
 from tests.proved import Proof
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Literal
 
 TWO = "tests/b.py::test_two"
@@ -89,3 +92,45 @@ def test_what_was_not_run_proves_nothing() -> None:
         f"feature 2 (two): {TWO}: not run",
     ]
     assert told(("tests/a.py::test_one", "passed"), whole=False) == []
+
+
+PLUGIN = """
+from pathlib import Path
+from tests.proved import Proving
+from tests.test_features import TABLE
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Proving(config, TABLE, Path(__file__).parent / 'tests'))
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize(
+    ("asked", "fails", "said"),
+    [
+        ("tests", False, "features: 2 of 3 done and tested, 1 not yet; every one of their 2 tests passed"),
+        ("tests", True, f"feature 2 (two): {TWO}: failed"),
+        ("tests/a.py", False, ""),
+    ],
+)
+def test_the_end_of_a_run(tmp_path: Path, workers: str, asked: str, fails: bool, said: str) -> None:
+    (tmp_path / "tests").mkdir()
+    files = {"plugin": PLUGIN, "tests/a": "def test_one(): pass\n", "tests/b": f"def test_two(): assert {not fails}\n"}
+    for name, text in files.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    options = [f"-n{workers}", "-o", "python_files=?.py", "-p", "plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", *options, f"--rootdir={tmp_path}", asked]
+    ended = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={"PYTHONPATH": f"{TESTS.parent}:{tmp_path}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == fails, ended.stdout + ended.stderr
+    if said:
+        assert said in ended.stdout.splitlines()
+    else:
+        assert "feature" not in ended.stdout
