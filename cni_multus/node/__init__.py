@@ -1,0 +1,1 @@
+"""On a node and off it again: the program, its configuration, and what keeps both right."""
