@@ -1,21 +1,13 @@
-"""`multus ipam <command>`: the commands about addresses, each imported when it is asked for."""
+"""`multus ipam <command>`: the commands about addresses."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import sys
-from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
-from cni_multus.cli.command import FAILED, USAGE, Command, UsageError, describe
-from cni_multus.cli.output import one_line, speak_as
-from cni_multus.cni.errors import CniError
+from cni_multus.cli.group import Group
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-PACKAGE = "cni_multus.cli.ipam"
+    from cni_multus.cli.command import Command
 
 COMMANDS = {
     "show": ("show:Show", "show pools of addresses, and who has which address"),
@@ -29,61 +21,16 @@ COMMANDS = {
 }
 
 
-class Ipam(Command):
+class Ipam(Group):
     """The group; its own --help lists its commands."""
 
     name = "ipam"
     summary = "show, check and mend the records of addresses"
     description = "Who has which address, on this node and in the cluster, and what to do where the records are wrong."
-
-    def declare(self, parser: argparse.ArgumentParser) -> None:
-        commands = parser.add_subparsers(
-            dest="ipam", metavar="command", title="commands", required=True, parser_class=_Described
-        )
-        for name, (target, summary) in COMMANDS.items():
-            commands.add_parser(name, help=summary).target = target
-
-    def run(self, arguments: argparse.Namespace) -> int:
-        target, _ = COMMANDS[arguments.ipam]
-        who = f"multus ipam {arguments.ipam}"
-        speak_as(who)
-        try:
-            with ExitStack() as arguments.closing:
-                return load(target).run(arguments)
-        except UsageError as error:
-            return _fail(who, str(error), USAGE)
-        except OSError as error:
-            if error.filename is None:
-                raise  # standard output takes no more: the caller knows what to do then
-            return _fail(who, f"{error.filename}: {error.strerror}", FAILED)
-        except CniError as error:
-            return _fail(who, f"{error.message} ({error.details})" if error.details else error.message, FAILED)
-
-
-class _Described(argparse.ArgumentParser):
-    """The parser of one command, which is imported when its arguments are looked at."""
-
-    target = ""
-
-    def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        """As argparse's, which calls it for the one command that was typed."""
-        if self.target:
-            target, self.target = self.target, ""
-            describe(self, load(target))
-        return super().parse_known_args(args, namespace)
-
-    def error(self, message: str) -> NoReturn:
-        """One line, and where to read more."""
-        self.exit(USAGE, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
+    package = "cni_multus.cli.ipam"
+    commands = COMMANDS
 
 
 def load(target: str) -> Command:
     """The command of a line in COMMANDS."""
-    module, _, name = target.partition(":")
-    made: Command = getattr(importlib.import_module(f"{PACKAGE}.{module}"), name)()
-    return made
-
-
-def _fail(who: str, why: str, status: int) -> int:
-    sys.stderr.write(f"{who}: {one_line(why)}\n")
-    return status
+    return Ipam().load(target)

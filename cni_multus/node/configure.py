@@ -1,0 +1,99 @@
+"""The node's configuration as its operator wants it: from the primary, or from a file; made, and published once."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cni_multus.cni.errors import InvalidNetworkConfig
+from cni_multus.node import aside
+from cni_multus.node.generate import Options, generate, verbatim
+from cni_multus.node.primary import NoPrimary, Primary, find_primary, read_primary
+from cni_multus.node.publish import own_files, publish
+from cni_multus.node.root import resolved, under
+from cni_multus.state import files
+
+if TYPE_CHECKING:
+    from cni_multus.node.generate import Document
+    from cni_multus.node.publish import Published
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Where things are, all of them the node's paths, and what is to stand in the file."""
+
+    conf_dir: str
+    primary_dir: str
+    primary_file: str = ""
+    """The primary's file in `primary_dir`; the first one where this is empty."""
+    conf_file: str = AUTO
+    """`auto`, or the file that is published as it is."""
+    rename: bool = False
+    """Whether the primary's file is to have another name."""
+    force: bool = False
+    """Whether what was edited, or is another meta-plugin's, is replaced."""
+    options: Options = field(default_factory=Options)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be published, and of which primary it was made; `renamed` is the name that the primary loses."""
+
+    document: Document
+    primary: Primary | None = None
+    renamed: str = ""
+
+
+def plan(root: str, configuration: Configuration) -> Plan:
+    """Make the configuration, and change nothing; raises a CniError, NoPrimary where it is to be waited for."""
+    if configuration.conf_file != AUTO:
+        return Plan(_operators(root, configuration.conf_file))
+    directory, file = configuration.primary_dir, configuration.primary_file
+    try:
+        primary = find_primary(root, directory, file)
+    except NoPrimary:
+        renamed = _renamed_before(root, configuration) if configuration.rename else ""
+        if not renamed:
+            raise
+        primary = read_primary(root, os.path.join(directory, renamed + aside.SUFFIX))
+        return Plan(generate(configuration.options, primary, renamed), primary)
+    if not configuration.rename:
+        return Plan(generate(configuration.options, primary), primary)
+    moved = Primary(**{**vars(primary), "path": primary.path + aside.SUFFIX})
+    return Plan(generate(configuration.options, moved, primary.file), primary, primary.file)
+
+
+def carry_out(root: str, configuration: Configuration, planned: Plan, *, revive: bool = False) -> Published:
+    """Publish it; a primary that is to be renamed has both names until that is done."""
+    if planned.renamed:
+        ours = _renamed_before(root, configuration) == planned.renamed
+        aside.add_name(resolved(root, configuration.primary_dir), planned.renamed, ours=ours)
+    done = publish(root, configuration.conf_dir, planned.document, force=configuration.force, revive=revive)
+    if planned.renamed:
+        aside.drop_name(resolved(root, configuration.primary_dir), planned.renamed)
+    return done
+
+
+def configure(root: str, configuration: Configuration, *, revive: bool = False) -> Published:
+    """Make the configuration and publish it."""
+    return carry_out(root, configuration, plan(root, configuration), revive=revive)
+
+
+def _operators(root: str, path: str) -> Document:
+    data = files.read(resolved(root, path), follow=True)
+    if data is None:
+        raise InvalidNetworkConfig(f"--multus-conf-file: there is no file {path}")
+    return verbatim(path, data)
+
+
+def _renamed_before(root: str, configuration: Configuration) -> str:
+    """The former name of the primary that our file on the node names, if that was renamed and is still there."""
+    directory = configuration.primary_dir
+    for mark in own_files(resolved(root, configuration.conf_dir)).values():
+        old = os.path.join(directory, mark.renamed + aside.SUFFIX)
+        if aside.is_plain(mark.renamed) and mark.source == old and os.path.lexists(under(root, old)):
+            return mark.renamed
+    return ""
