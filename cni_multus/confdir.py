@@ -54,6 +54,15 @@ def find_network(directory: str, name: str, warn: Callable[[str], object], *, ve
     return network
 
 
+def first_network(directory: str, kind: str, *, version: str = "") -> Network | None:
+    """What a runtime would use: the first file's network, of those that have no plugin of type `kind`."""
+    for path in _paths(directory, (*LISTS, *PLUGINS)):
+        network = load_file(path, version=version)
+        if kind not in network.types:
+            return network
+    return None
+
+
 def load_file(path: str, *, version: str = "") -> Network:
     """The network that a file describes; raises CniError, which names the file."""
     return _network(path, _read(path), version)

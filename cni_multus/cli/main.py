@@ -11,10 +11,12 @@ from cni_multus.cli.about import about
 from cni_multus.cli.command import describe
 from cni_multus.cli.ipam.group import Ipam
 from cni_multus.cli.node.group import Node
+from cni_multus.cli.node.install import Install
+from cni_multus.cli.node.uninstall import Uninstall
 from cni_multus.cli.plugins import Plugins
 from cni_multus.cli.version import Version
 
-COMMANDS = {command.name: command for command in (Ipam(), Node(), Plugins(), Version())}
+COMMANDS = {command.name: command for command in (Install(), Ipam(), Node(), Plugins(), Uninstall(), Version())}
 
 INTERRUPTED = 130
 """The exit status that shells give to what Ctrl-C ended."""

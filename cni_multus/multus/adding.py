@@ -56,6 +56,8 @@ class Adding:
         require_programs(planned, request, settings)
         journal = Journal(settings.cni_dir)
         with Turn(journal, request.container_id, request.ifname):
+            if journal.is_closed:
+                raise TryAgainLater("multus is being removed from this node; the runtime reads its configuration again")
             if found := records.find(request, settings, journal):
                 from cni_multus.multus.remains import clear
 

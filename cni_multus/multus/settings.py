@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 CNI_DIR = "/var/lib/cni/multus"
 BIN_DIR = "/opt/cni/bin"
 CONF_DIR = "/etc/cni/multus/net.d"
+PASSING = "multus.io/uninstalling"
+"""What `multus uninstall` puts into the configuration: binDir, confDir and resultsDir of this node."""
 
 
 class Settings:

@@ -12,7 +12,7 @@ from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.log import Log
 from cni_multus.multus.plan import Planned, recorded
 from cni_multus.multus.records import Found, Turn
-from cni_multus.multus.settings import Settings, blame, pod_of
+from cni_multus.multus.settings import PASSING, Settings, blame, pod_of
 from cni_multus.state.journal import Journal
 
 TYPE_CHECKING = False
@@ -27,21 +27,45 @@ class Multus(Plugin):
 
     def __init__(self) -> None:
         self._adding: Adding | None = None
+        self._leaving: Settings | None = None
 
     def add(self, request: Request) -> Result:
+        if request.config.has(PASSING):
+            return self._add_directly(request)
         from cni_multus.multus.adding import Adding  # no other verb needs it
 
         self._adding = Adding(request)
         return self._adding.result()
 
+    def _add_directly(self, request: Request) -> Result:
+        """ADD while this program leaves the node."""
+        from cni_multus.multus import direct
+
+        self._leaving = settings = Settings(request)
+        journal = Journal(settings.cni_dir)
+        if records.any_trace(request, settings, journal):
+            with Turn(journal, request.container_id, request.ifname):
+                _delete(request, settings, journal, Log(settings, pod_of(request)))
+        return direct.add(request, settings)
+
     def told(self) -> None:
+        if self._leaving:
+            from cni_multus.multus.direct import finish
+
+            finish(self._leaving)
         if self._adding and self._adding.telling:
             self._adding.telling.deliver()
 
     def delete(self, request: Request) -> None:
         settings = Settings(request)
         journal = Journal(settings.cni_dir)
+        if settings.config.has(PASSING):
+            self._leaving = settings
         if not records.any_trace(request, settings, journal):
+            from cni_multus.multus import direct
+
+            if errors := direct.delete(request, settings):
+                raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
             return
         with Turn(journal, request.container_id, request.ifname, needed=False):
             _delete(request, settings, journal, Log(settings, pod_of(request)))
@@ -49,6 +73,10 @@ class Multus(Plugin):
     def check(self, request: Request) -> None:
         settings = Settings(request)
         found = records.find(request, settings, Journal(settings.cni_dir))
+        if found is None and settings.config.has(PASSING):
+            from cni_multus.multus import direct
+
+            return direct.check(request, settings)
         pairs, errors = recorded(_attached(found, request, settings).record)
         for planned, attachment in pairs:
             try:
@@ -59,6 +87,7 @@ class Multus(Plugin):
                 errors.append(blame(error, f"network {planned.name}"))
         if errors:
             raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
+        return None
 
     def status(self, request: Request) -> None:
         settings = Settings(request)
@@ -66,7 +95,8 @@ class Multus(Plugin):
             raise NotAvailable(
                 f"readinessindicatorfile: {settings.readiness_file} is not there: the primary CNI is not ready"
             )
-        _refuse_unwritable(settings.cni_dir)
+        if not settings.config.has(PASSING):
+            _refuse_unwritable(settings.cni_dir)
         from cni_multus.multus.kubernetes import Kubernetes
         from cni_multus.multus.wanted import configured
 

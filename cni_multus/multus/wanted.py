@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
+from cni_multus.multus.settings import PASSING
 from cni_multus.network import Network
 
 TYPE_CHECKING = False
@@ -47,6 +48,11 @@ def configured(settings: Settings, kubernetes: Kubernetes | None = None) -> tupl
     Without `kubernetes` those that only the API server knows are left out, unless it knows all of them.
     """
     try:
+        if settings.config.has(PASSING):
+            from cni_multus.multus import direct
+
+            network = direct.primary(settings)
+            return {0: Wanted(network, network.name, PASSING)}, []
         if settings.config.text(CLUSTER_NETWORK):
             from cni_multus.multus.named import named_networks
 

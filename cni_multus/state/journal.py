@@ -19,6 +19,7 @@ from cni_multus.cni.versions import NEWEST
 from cni_multus.state import files, lines
 
 FORMAT = 1
+CLOSED = "closed"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
@@ -184,6 +185,20 @@ class Journal:
             return
         except OSError as error:
             raise files.failure(error, f"empty {path}") from error
+
+    def close(self) -> None:
+        """Let no ADD begin a record any more; one that had begun is in `keys` from here on."""
+        self.make()
+        files.create_exclusively(os.path.join(self._directory, CLOSED), b"")
+
+    def reopen(self) -> None:
+        """Let them again."""
+        files.remove(os.path.join(self._directory, CLOSED))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the program is just being removed from the node; ask when the record's file is there."""
+        return os.path.lexists(os.path.join(self._directory, CLOSED))
 
     def keys(self) -> list[tuple[str, str]]:
         """(container ID, interface) of every record."""

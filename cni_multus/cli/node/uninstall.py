@@ -1,0 +1,95 @@
+"""`multus uninstall`: everything that `multus install` made, taken back while pods start and stop."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from cni_multus.cli.command import DONE, FAILED, PARTIAL, Command
+from cni_multus.cli.group import guarded
+from cni_multus.cli.ipam.options import add_dry_run, add_output, seconds
+from cni_multus.cli.node.install import add_bin_dir
+from cni_multus.cli.node.options import absolute, add_flag
+from cni_multus.cli.node.report import show
+from cni_multus.cli.output import speak_as
+
+if TYPE_CHECKING:
+    import argparse
+
+    from cni_multus.node.uninstall import Outcome
+
+
+class Uninstall(Command):
+    """Called again it goes on."""
+
+    name = "uninstall"
+    summary = "take the program off this node; pods keep starting and stopping"
+    description = (
+        "Give the primary CNI its place back and remove exactly what `multus install` made. Networks of running pods "
+        "stay: as long as a pod has attachments of ours, the program and a configuration that passes everything else "
+        "through to the primary stay too, and the DEL of the last such pod removes them; or this command, called again."
+    )
+    exits = {
+        DONE: "nothing of it is left (with --dry-run: would be)",
+        PARTIAL: "the primary has its place, and the rest goes with the attachments, or processes, that are named",
+        FAILED: "it could not be done; running it again goes on",
+    }
+    examples = ("multus uninstall --dry-run", "multus uninstall", "multus uninstall --root /host -o json")
+
+    def declare(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--root",
+            metavar="DIR",
+            default="/",
+            help="where the node's root is: /host in the DaemonSet's container (/)",
+        )
+        add_bin_dir(parser)
+        parser.add_argument(
+            "--settle",
+            metavar="TIME",
+            type=seconds,
+            default=6.0,
+            help="how long the runtime has to read its configuration again (6s)",
+        )
+        add_flag(parser, "--keep-log", "leave the log file")
+        add_flag(parser, "--in-turn", "do nothing where another process is at it: the last DEL says so")
+        add_dry_run(parser)
+        add_output(parser)
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        speak_as("multus uninstall")
+        return guarded(_Run(), arguments, "multus uninstall")
+
+
+class _Run(Command):
+    """The work behind it."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        from cni_multus.node.changes import Changes
+        from cni_multus.node.uninstall import Options, uninstall
+
+        os.umask(0o022)
+        changes = Changes(arguments.dry_run)
+        options = Options(
+            root=arguments.root,
+            bin_dir=absolute(arguments.root, "--cni-bin-dir", arguments.cni_bin_dir),
+            settle=arguments.settle,
+            lock_wait=0.0 if arguments.in_turn else 60.0,
+            keep_log=arguments.keep_log,
+        )
+        outcome = uninstall(options, changes)
+        show(arguments, changes, {"attachments": outcome.attachments, "processes": outcome.processes})
+        if not outcome.complete:
+            sys.stderr.write(f"multus uninstall: {_remaining(outcome)}\n")
+        return DONE if outcome.complete else PARTIAL
+
+
+def _remaining(outcome: Outcome) -> str:
+    if outcome.attachments:
+        shown = ", ".join(outcome.attachments[:5]) + (", ..." if len(outcome.attachments) > 5 else "")
+        return (
+            f"{len(outcome.attachments)} attachments are still there ({shown}): the last DEL finishes, or this command "
+            "called again"
+        )
+    return f"processes still execute the program ({', '.join(map(str, outcome.processes))}); call it again"

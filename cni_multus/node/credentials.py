@@ -1,0 +1,87 @@
+"""The API server for the plugin: a kubeconfig that names a token file, which is refreshed without rewriting it.
+
+    <confDir>/multus.d/multus.kubeconfig    written once, 0600; the two others by their names beside it
+    <confDir>/multus.d/token, ca.crt        as the service account of our pod has them, replaced by renames
+
+The names are relative, which kubeconfigs resolve from where they are: so it is right on the node and in a container.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cni_multus.cni.document import print_indented
+from cni_multus.cni.errors import IoFailure
+from cni_multus.kube.credentials import SERVICE_ACCOUNT, clean_token, in_cluster, read
+from cni_multus.node.root import resolved
+from cni_multus.state import files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DIRECTORY = "multus.d"
+KUBECONFIG, TOKEN, AUTHORITY = "multus.kubeconfig", "token", "ca.crt"
+
+
+def refresh(root: str, conf_dir: str, service_account: str = SERVICE_ACCOUNT) -> bool:
+    """Write token and CA if they are not what the service account has; True where one was written."""
+    written = [_write(root, conf_dir, name, data) for name, data in _current(service_account).items()]
+    return any(written)
+
+
+def stale(root: str, conf_dir: str, service_account: str = SERVICE_ACCOUNT) -> list[str]:
+    """The names that `refresh` would write."""
+    place = _place(root, conf_dir)
+    return [name for name, data in _current(service_account).items() if _find(os.path.join(place, name)) != data]
+
+
+def is_there(service_account: str = SERVICE_ACCOUNT) -> bool:
+    """Whether this process has the files of an account."""
+    return os.path.exists(os.path.join(service_account, TOKEN))
+
+
+def kubeconfig(
+    environment: Mapping[str, str], service_account: str = SERVICE_ACCOUNT, server: str = "", *, insecure: bool = False
+) -> bytes:
+    """The file's content; raises InvalidEnvironment where no API server is known."""
+    server = server or in_cluster(environment, service_account).server
+    trust: dict[str, object] = {"insecure-skip-tls-verify": True} if insecure else {"certificate-authority": AUTHORITY}
+    document: dict[str, object] = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "local", "cluster": {"server": server, **trust}}],
+        "users": [{"name": "multus", "user": {"tokenFile": TOKEN}}],
+        "contexts": [{"name": "multus-context", "context": {"cluster": "local", "user": "multus"}}],
+        "current-context": "multus-context",
+    }
+    return print_indented(document)
+
+
+def _current(service_account: str) -> dict[str, bytes]:
+    token = read(os.path.join(service_account, TOKEN))
+    clean_token(token, os.path.join(service_account, TOKEN))
+    authority = read(os.path.join(service_account, AUTHORITY))
+    if b"-----BEGIN CERTIFICATE-----" not in authority:
+        raise IoFailure(f"{service_account}/{AUTHORITY} holds no certificate (PEM)")
+    return {TOKEN: token, AUTHORITY: authority}
+
+
+def _write(root: str, conf_dir: str, name: str, data: bytes) -> bool:
+    path = os.path.join(_place(root, conf_dir), name)
+    if _find(path) == data:
+        return False
+    # One writer at a time holds the receipt's lock or watches; a name of its own would pile up where that is killed.
+    files.write_atomically(path, data, temporary=f"{path}.coming")
+    return True
+
+
+def _find(path: str) -> bytes | None:
+    try:
+        return files.read(path)
+    except IoFailure:
+        return None
+
+
+def _place(root: str, conf_dir: str) -> str:
+    return os.path.join(resolved(root, conf_dir), DIRECTORY)

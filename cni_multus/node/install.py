@@ -1,0 +1,307 @@
+"""The program, its links, credentials, directories and configuration put on a node: what is right already stays.
+
+What could be refused is refused first. Each thing is in the receipt before it is made, so that whoever is killed is
+finished by the same command, and taken back by the other one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cni_multus.cni.errors import IoFailure
+from cni_multus.node import credentials, program
+from cni_multus.node.changes import CHANGE, MAKE, REMOVE
+from cni_multus.node.configure import AUTO, carry_out, plan
+from cni_multus.node.marker import FOREIGN, read_mark
+from cni_multus.node.primary import NoPrimary
+from cni_multus.node.publish import own_files
+from cni_multus.node.receipt import FILE, HOME, INSTALLED, LINK, LOG, STATE, Entry, Receipt, begin, missing, node_lock
+from cni_multus.node.root import resolved, under
+from cni_multus.registry import MODULES
+from cni_multus.state import files
+from cni_multus.state.journal import Journal
+
+if TYPE_CHECKING:
+    from cni_multus.node.bundle import Source
+    from cni_multus.node.changes import Changes
+    from cni_multus.node.configure import Configuration
+
+STATES = ("/var/lib/cni/networks/.multus", "/var/lib/cni/whereabouts", "/run/multus")
+"""Directories of our plugins, besides cniDir, which are ours where they were not there before."""
+
+
+class Foreign(IoFailure):
+    """A name that we need is another program's, or another configuration's."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be on the node; all paths but those of the source and of the account are the node's."""
+
+    root: str
+    bin_dir: str
+    conf_dir: str
+    cni_dir: str
+    results_dir: str
+    log_file: str = ""
+    source: Source | None = None
+    """None leaves the program as it is."""
+    links: tuple[str, ...] | None = None
+    """The plugins that get a link; None keeps those that there are."""
+    take_over: bool = False
+    service_account: str = ""
+    kubeconfig: bytes = b""
+    """Empty where there is to be none."""
+    configuration: Configuration | None = None
+
+
+def install(wanted: Wanted, changes: Changes) -> str:
+    """Do it; why there is no configuration yet, "" where there is one or none is wanted."""
+    receipt = Receipt.find(wanted.root, wanted.bin_dir) or _new(wanted)
+    _refuse(wanted, receipt)
+    _begin(receipt, changes)
+    if changes.dry:
+        return _Installing(wanted, receipt, changes).run()
+    with node_lock(wanted.root, wanted.bin_dir):
+        receipt = Receipt.find(wanted.root, wanted.bin_dir) or receipt
+        return _Installing(wanted, receipt, changes).run()
+
+
+def roll_back(root: str, bin_dir: str, changes: Changes) -> str:
+    """Switch back to the version before; its name. Doing it again switches forth."""
+    found = Receipt.find(root, bin_dir)
+    if found is None:
+        raise IoFailure(f"nothing of ours is installed in {bin_dir}")
+    if changes.dry:
+        return _switch_back(found, changes)
+    with node_lock(root, bin_dir):
+        return _switch_back(Receipt.find(root, bin_dir) or found, changes)
+
+
+def _switch_back(receipt: Receipt, changes: Changes) -> str:
+    now, before = program.current(receipt), receipt.previous
+    if before in ("", now):
+        raise IoFailure("there is no version to go back to")
+    if not program.is_whole(receipt, before):
+        raise IoFailure(f"the version {before} is not whole any more; install it again")
+    path = f"{receipt.bin_dir}/{HOME}/{program.CURRENT}"
+    changes.do(CHANGE, path, lambda: program.switch(receipt, before), f"{now} -> {before}")
+    return before
+
+
+def _begin(receipt: Receipt, changes: Changes) -> None:
+    """Make the receipt, and the directories that lead to it."""
+    for path in missing(receipt):
+        changes.do(MAKE, path, lambda: begin(receipt), "directory")
+
+
+def _new(wanted: Wanted) -> Receipt:
+    return Receipt(wanted.root, wanted.bin_dir, wanted.conf_dir, wanted.cni_dir, wanted.results_dir, wanted.log_file)
+
+
+def _refuse(wanted: Wanted, receipt: Receipt) -> None:
+    """Raise what is wrong before anything is touched."""
+    for option, there, asked in (
+        ("--conf-dir", receipt.conf_dir, wanted.conf_dir),
+        ("--cni-dir", receipt.cni_dir, wanted.cni_dir),
+    ):
+        if there != asked:
+            raise Foreign(f"this node was installed with {option} {there}, not {asked}: uninstall that first")
+    if wanted.source is None and not program.current(receipt):
+        raise IoFailure(f"the copy of the program is skipped, and there is none in {wanted.bin_dir}/{HOME}")
+    path = f"{wanted.bin_dir}/multus"
+    if _is_foreign(receipt, path) and not wanted.take_over:
+        raise Foreign(f"{path} is another program; with --take-over it is kept aside, and uninstall gives it back")
+    if wanted.configuration and (path := _foreign_configuration(wanted)) and not wanted.take_over:
+        raise Foreign(
+            f"{path} is another meta-plugin's; with --take-over it is kept aside, and uninstall gives it back"
+        )
+
+
+def _is_foreign(receipt: Receipt, path: str) -> bool:
+    place = under(receipt.root, path)
+    return os.path.lexists(place) and _target(place) != program.CURRENT_PROGRAM
+
+
+def _target(place: str) -> str:
+    try:
+        return os.readlink(place)
+    except OSError:
+        return ""
+
+
+def _foreign_configuration(wanted: Wanted) -> str:
+    """A 00-multus.conf, or .conflist, that we did not write; "" where there is none."""
+    for name in ("00-multus.conf", "00-multus.conflist"):
+        path = f"{wanted.conf_dir}/{name}"
+        data = files.read(under(wanted.root, path))
+        if data is not None and read_mark(data).owner == FOREIGN:
+            return path
+    return ""
+
+
+class _Installing:
+    """One installation, under the lock, in its order."""
+
+    def __init__(self, wanted: Wanted, receipt: Receipt, changes: Changes) -> None:
+        self._wanted = wanted
+        self._receipt = receipt
+        self._changes = changes
+
+    def run(self) -> str:
+        wanted = self._wanted
+        if self._receipt.state != INSTALLED:
+            self._changes.do(CHANGE, f"{wanted.bin_dir}/{HOME}/installed.json", lambda: None, INSTALLED)
+        if wanted.source is not None:
+            self._copy(wanted.source)
+        self._link("multus")
+        self._link_plugins()
+        self._make_state()
+        if wanted.kubeconfig:
+            self._give_credentials()
+        waiting = self._configure(wanted.configuration) if wanted.configuration else ""
+        self._revive()
+        self._prune()
+        return waiting
+
+    def _copy(self, source: Source) -> None:
+        receipt, changes, place = self._receipt, self._changes, f"{self._wanted.bin_dir}/{HOME}"
+        if not program.is_whole(receipt, source.name):
+            path = f"{place}/{program.VERSIONS}/{source.name}"
+            changes.do(MAKE, path, lambda: program.add(receipt, source), "version")
+        before = program.current(receipt)
+        if before != source.name:
+            action, detail = (CHANGE, f"{before} -> {source.name}") if before else (MAKE, source.name)
+            changes.do(action, f"{place}/{program.CURRENT}", lambda: program.switch(receipt, source.name), detail)
+
+    def _link(self, name: str) -> None:
+        """Our link of a name; another program that has it is kept aside first, and that only for `multus`."""
+        path = f"{self._wanted.bin_dir}/{name}"
+        place = under(self._receipt.root, path)
+        if _target(place) == program.CURRENT_PROGRAM:
+            return
+        before = ""
+        if os.path.lexists(place):
+            if name != "multus":
+                self._changes.leave(path, "another program has the name")
+                return
+            before = f"{self._wanted.bin_dir}/{HOME}/before/{name}"
+        self._changes.note(self._receipt, Entry(path, LINK, program.CURRENT_PROGRAM, before))
+        if before:
+            self._keep(path, before)
+        self._changes.do(
+            MAKE, path, lambda: program.place_link(place, program.CURRENT_PROGRAM), f"link to {program.CURRENT_PROGRAM}"
+        )
+
+    def _keep(self, path: str, before: str) -> None:
+        """Give what is at `path` a second name, under which it stays."""
+        place, kept = under(self._receipt.root, path), under(self._receipt.root, before)
+
+        def work() -> None:
+            try:
+                os.makedirs(os.path.dirname(kept), 0o755, exist_ok=True)
+                if os.path.lexists(kept) and not os.path.samestat(os.lstat(kept), os.lstat(place)):
+                    os.unlink(kept)
+                if not os.path.lexists(kept):
+                    os.link(place, kept, follow_symlinks=False)
+                files.sync_directory(os.path.dirname(kept))
+            except OSError as error:
+                raise files.failure(error, f"keep {path} as {before}") from error
+
+        self._changes.do(MAKE, before, work, f"what {path} was")
+
+    def _link_plugins(self) -> None:
+        links = self._wanted.links
+        for name in links or ():
+            self._link(name)
+        if links is None:
+            return
+        for name in MODULES:
+            path = f"{self._wanted.bin_dir}/{name}"
+            place = under(self._receipt.root, path)
+            if name not in (*links, "multus") and self._receipt.has(path) and _target(place) == program.CURRENT_PROGRAM:
+                self._changes.do(REMOVE, path, lambda place=place: files.remove(place), "link")  # type: ignore[misc]
+
+    def _make_state(self) -> None:
+        receipt, cni_dir = self._receipt, self._wanted.cni_dir
+        new = [path for path in (cni_dir, *STATES) if not os.path.lexists(resolved(receipt.root, path))]
+        known = {entry.path for entry in receipt.entries.values() if entry.kind == STATE}
+        self._changes.note(receipt, *(Entry(path, STATE) for path in new if path not in known))
+        if cni_dir in new:
+            self._changes.directory(receipt, os.path.dirname(cni_dir))
+            place = under(receipt.root, cni_dir)
+            self._changes.do(MAKE, cni_dir, lambda: files.make_directory(place), "directory for state")
+        log = self._wanted.log_file
+        if log and not os.path.lexists(under(receipt.root, log)):
+            self._changes.note(receipt, Entry(log, LOG))
+
+    def _give_credentials(self) -> None:
+        wanted, receipt, changes = self._wanted, self._receipt, self._changes
+        directory = f"{wanted.conf_dir}/{credentials.DIRECTORY}"
+        changes.directory(receipt, directory)
+        names = credentials.stale(wanted.root, wanted.conf_dir, wanted.service_account)
+        if names:
+            changes.note(receipt, *(self._file(directory, name) for name in names))
+            first = self._file(directory, names[0])
+            changes.do(
+                CHANGE if receipt.has(first.path) and os.path.lexists(under(wanted.root, first.path)) else MAKE,
+                f"{directory}/{{{','.join(names)}}}" if len(names) > 1 else first.path,
+                lambda: credentials.refresh(wanted.root, wanted.conf_dir, wanted.service_account),
+                "from the service account",
+            )
+        path = f"{directory}/{credentials.KUBECONFIG}"
+        place = under(wanted.root, path)
+        if (there := files.read(place)) != wanted.kubeconfig:
+            changes.note(receipt, self._file(directory, credentials.KUBECONFIG))
+            action = MAKE if there is None else CHANGE
+            changes.do(action, path, lambda: files.write_atomically(place, wanted.kubeconfig), "names the token's file")
+
+    def _file(self, directory: str, name: str) -> Entry:
+        return Entry(f"{directory}/{name}", FILE)
+
+    def _configure(self, configuration: Configuration) -> str:
+        """Publish the configuration; why not yet, where the primary's is to be waited for."""
+        wanted, changes = self._wanted, self._changes
+        if path := _foreign_configuration(wanted):
+            before = f"{wanted.conf_dir}/{credentials.DIRECTORY}/before/{os.path.basename(path)}"
+            changes.directory(self._receipt, os.path.dirname(before))
+            changes.note(self._receipt, Entry(path, FILE, "", before))
+            self._keep(path, before)
+            configuration = replace(configuration, force=True)
+        try:
+            planned = plan(wanted.root, configuration)
+        except NoPrimary as error:
+            if configuration.conf_file != AUTO:
+                raise
+            return error.message
+        path = f"{wanted.conf_dir}/{planned.document.name}"
+        there = files.read(under(wanted.root, path))
+        ours = own_files(resolved(wanted.root, wanted.conf_dir))
+        if there == planned.document.data and set(ours) == {planned.document.name} and not planned.renamed:
+            return ""
+        action = MAKE if there is None else CHANGE
+        source = f"from {planned.primary.path}" if planned.primary else f"from {configuration.conf_file}"
+        changes.do(action, path, lambda: carry_out(wanted.root, configuration, planned, revive=True), source)
+        return ""
+
+    def _revive(self) -> None:
+        """Let requests that keep records begin again, after an uninstallation that had not ended."""
+        if self._changes.dry:
+            return
+        Journal(resolved(self._wanted.root, self._wanted.cni_dir)).reopen()
+        self._receipt.state = INSTALLED
+        self._receipt.log_file = self._wanted.log_file or self._receipt.log_file
+        self._receipt.write()
+
+    def _prune(self) -> None:
+        receipt = self._receipt
+        if self._changes.dry:
+            return
+        program.remove_remains(receipt)
+        for name in program.unused(receipt):
+            path = f"{receipt.bin_dir}/{HOME}/{program.VERSIONS}/{name}"
+            self._changes.do(REMOVE, path, lambda name=name: program.remove(receipt, name), "not used")  # type: ignore[misc]
+            receipt.retired.pop(name, None)
+        receipt.write()

@@ -1,0 +1,313 @@
+"""Off the node again, while pods start and stop: nobody's network is touched, and nobody's DEL is lost.
+
+1. The primary has its file's name back, and ours becomes one that only passes through: ADD and DEL go to the primary as
+   if we were not there, and the DEL of a pod that has attachments of ours works from the journal. From here on nothing
+   depends on whoever began it: it survives a kill and a reboot.
+2. When the journal holds no record, our configuration goes; the runtime uses the primary's then.
+3. When the runtime has seen that and no process of ours is left, the rest goes, and the receipt last.
+
+The last DEL starts step 2 by itself, and so does any other request that finds the journal empty.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cni_multus.cni.errors import IoFailure
+from cni_multus.node import credentials, passing, program
+from cni_multus.node.changes import CHANGE, MAKE, REMOVE, RESTORE
+from cni_multus.node.publish import conf_lock, locked, own_files, restore_renamed, withdraw
+from cni_multus.node.receipt import (
+    DIRECTORY,
+    FILE,
+    HOME,
+    LINK,
+    LOG,
+    STATE,
+    UNINSTALLING,
+    Receipt,
+    end,
+    home,
+    node_lock,
+    sweep,
+)
+from cni_multus.node.remains import still_used
+from cni_multus.node.root import resolved, under
+from cni_multus.state import files
+from cni_multus.state.journal import Journal
+
+if TYPE_CHECKING:
+    from cni_multus.node.changes import Changes
+    from cni_multus.node.receipt import Entry
+
+SETTLE = 6.0
+"""Seconds until a runtime has surely read its configuration again: cri-dockerd polls (5 s)."""
+USERS_WAIT = 120.0
+"""Seconds that a request which is being served has for its end: kubelet gives up on a sandbox before."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Where, and how long it waits for others."""
+
+    root: str
+    bin_dir: str
+    settle: float = SETTLE
+    users_wait: float = USERS_WAIT
+    lock_wait: float = 60.0
+    keep_log: bool = False
+
+
+@dataclass
+class Outcome:
+    """What is left: the attachments (container ID and interface) of running pods, and processes of ours."""
+
+    attachments: list[str]
+    processes: list[int]
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is."""
+        return not self.attachments and not self.processes
+
+
+def uninstall(options: Options, changes: Changes) -> Outcome:
+    """Go as far as it can be gone now; calling it again goes on."""
+    receipt = Receipt.find(options.root, options.bin_dir)
+    if receipt is None:
+        _sweep(options, changes)
+        return Outcome([], [])
+    if changes.dry:
+        return _Leaving(options, receipt, changes).run()
+    try:
+        with node_lock(options.root, options.bin_dir, options.lock_wait):
+            receipt = Receipt.find(options.root, options.bin_dir)
+            return _Leaving(options, receipt, changes).run() if receipt else Outcome([], [])
+    except IoFailure:
+        if os.path.isdir(home(options.root, options.bin_dir)):
+            raise
+        return Outcome([], [])  # somebody else has just finished
+
+
+def _sweep(options: Options, changes: Changes) -> None:
+    for path in list(sweep(options.root, options.bin_dir)):
+        changes.do(REMOVE, path, lambda path=path: shutil.rmtree(path, ignore_errors=True), "left by a killed process")  # type: ignore[misc]
+
+
+class _Leaving:
+    """One call of it, under the lock."""
+
+    def __init__(self, options: Options, receipt: Receipt, changes: Changes) -> None:
+        self._options = options
+        self._receipt = receipt
+        self._changes = changes
+        self._journal = Journal(resolved(receipt.root, receipt.cni_dir))
+        self._gone: set[str] = set()
+        """Paths that are removed, or would be."""
+
+    def run(self) -> Outcome:
+        passing = self._begin()
+        if left := self._left():
+            return Outcome(left, [])
+        self._settle(passing)
+        if not self._changes.dry:
+            self._journal.close()
+            if left := self._left():  # a request that had begun before
+                self._journal.reopen()
+                return Outcome(left, [])
+        self._withdraw()
+        self._settle(resolved(self._receipt.root, self._receipt.conf_dir))
+        if users := self._users():
+            return Outcome([], users)
+        self._remove()
+        return Outcome([], [])
+
+    def _begin(self) -> str:
+        """Step 1; the file that passes through, "" where there is none."""
+        receipt, changes = self._receipt, self._changes
+        if not changes.dry and receipt.state != UNINSTALLING:
+            receipt.state = UNINSTALLING
+            receipt.write()
+        place = resolved(receipt.root, receipt.conf_dir)
+        if not files.is_directory(place):
+            return ""
+        if changes.dry:
+            return self._pass_through(place)
+        with conf_lock(receipt.root, receipt.conf_dir):
+            for name in restore_renamed(receipt.root, receipt.conf_dir):
+                changes.do(RESTORE, f"{receipt.conf_dir}/{name}", lambda: None, "the primary's own name")
+            return self._pass_through(place)
+
+    def _pass_through(self, place: str) -> str:
+        """Put a configuration in our place that does, unless it is there."""
+        receipt, changes = self._receipt, self._changes
+        ours = own_files(place)
+        there = [name for name, mark in ours.items() if mark.uninstalling]
+        if there and len(there) == len(ours):
+            return os.path.join(place, there[0])
+        if not ours and not self._left():
+            return ""
+        document = passing.configuration(receipt, {name: files.read(os.path.join(place, name)) for name in ours})
+        path = os.path.join(place, document.name)
+        if document.name not in ours and os.path.lexists(path):
+            changes.leave(f"{receipt.conf_dir}/{document.name}", "not ours")
+            return ""
+        action = CHANGE if document.name in ours else MAKE
+        shown = f"{receipt.conf_dir}/{document.name}"
+        changes.do(action, shown, lambda: passing.put(path, document, ours), "passes through to the primary")
+        return path
+
+    def _left(self) -> list[str]:
+        """The attachments that a DEL is still to come for."""
+        return [
+            f"{container_id}@{ifname}"
+            for container_id, ifname in self._journal.keys()  # noqa: SIM118 - it is no mapping
+            if _is_in_use(self._journal.path(container_id, ifname))
+        ]
+
+    def _settle(self, path: str) -> None:
+        """Wait until every runtime has seen what was last changed there."""
+        if self._changes.dry or not path:
+            return
+        try:
+            age = time.time() - os.stat(path).st_mtime
+        except FileNotFoundError:
+            return
+        settle = self._options.settle
+        time.sleep(min(settle, settle - age) if 0 <= age <= settle else settle if age < 0 else 0.0)
+
+    def _withdraw(self) -> None:
+        """Step 2."""
+        receipt, changes = self._receipt, self._changes
+        place = resolved(receipt.root, receipt.conf_dir)
+        if changes.dry:
+            gone = tuple(own_files(place)) if files.is_directory(place) else ()
+        else:
+            gone = withdraw(receipt.root, receipt.conf_dir, force=True).removed
+        for name in gone:
+            changes.do(REMOVE, f"{receipt.conf_dir}/{name}", lambda: None, "our configuration")
+        for entry in [entry for entry in receipt.entries.values() if entry.kind == FILE and entry.before]:
+            self._give_back(entry)
+
+    def _users(self) -> list[int]:
+        """Processes that execute what is to be removed; they are waited for."""
+        deadline = time.monotonic() + self._options.users_wait
+        names = program.versions(self._receipt)
+        while (users := program.users(self._receipt, names)) and not self._changes.dry:
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.1)
+        return [] if self._changes.dry else users
+
+    def _remove(self) -> None:
+        """Step 3."""
+        receipt, changes = self._receipt, self._changes
+        entries = list(receipt.entries.values())[::-1]
+        for entry in entries:
+            if entry.kind == LINK:
+                self._remove_link(entry)
+            elif entry.kind == FILE and not entry.before:
+                self._remove_file(entry.path)
+            elif entry.kind == LOG and not self._options.keep_log:
+                self._remove_logs(entry.path)
+            elif entry.kind == STATE:
+                self._remove_state(entry.path)
+        home = f"{receipt.bin_dir}/{HOME}"
+        for entry in sorted(entries, key=lambda entry: -entry.path.count("/")):
+            if (
+                entry.kind == DIRECTORY
+                and entry.path != receipt.bin_dir
+                and not receipt.bin_dir.startswith(f"{entry.path}/")
+            ):
+                self._remove_directory(entry.path)
+        changes.do(REMOVE, home, lambda: end(receipt), "versions, and the receipt")
+        _sweep(self._options, changes)
+
+    def _remove_link(self, entry: Entry) -> None:
+        place = under(self._receipt.root, entry.path)
+        if not os.path.islink(place) or os.readlink(place) != entry.content:
+            if os.path.lexists(place):
+                self._changes.leave(entry.path, "not ours any more")
+        elif entry.before:
+            self._give_back(entry)
+        else:
+            self._drop(entry.path, place, "link")
+
+    def _give_back(self, entry: Entry) -> None:
+        """Let what was there before have its name again, unless somebody else has it by now."""
+        place, kept = under(self._receipt.root, entry.path), under(self._receipt.root, entry.before)
+        if not os.path.lexists(kept):
+            return
+        if entry.kind == FILE and os.path.lexists(place):
+            self._changes.leave(entry.path, f"not ours any more; what it was is {entry.before}")
+            return
+
+        def work() -> None:
+            try:
+                os.rename(kept, place)
+                files.sync_directory(os.path.dirname(place))
+            except OSError as error:
+                raise files.failure(error, f"give {entry.path} back") from error
+
+        self._changes.do(RESTORE, entry.path, work, "what it was before")
+        self._gone.add(kept)
+
+    def _remove_file(self, path: str) -> None:
+        place = under(self._receipt.root, path)
+        files_there = [place, f"{place}.coming"] if os.path.basename(path) in _REFRESHED else [place]
+        for one in files_there:
+            if os.path.lexists(one) and not os.path.isdir(one):
+                self._drop(path, one)
+
+    def _remove_logs(self, path: str) -> None:
+        """The log, and what it was rotated to: `<name>-<time>.log`, compressed or not."""
+        place = under(self._receipt.root, path)
+        directory, name = os.path.split(place)
+        stem, ending = os.path.splitext(name)
+        for other in sorted(files.names(directory)):
+            if other == name or (other.startswith(f"{stem}-20") and other.removesuffix(".gz").endswith(ending)):
+                self._drop(f"{os.path.dirname(path)}/{other}", f"{directory}/{other}", "log")
+
+    def _remove_state(self, path: str) -> None:
+        place = resolved(self._receipt.root, path)
+        if not files.is_directory(place):
+            return
+        if used := still_used(place):
+            self._changes.leave(path, f"in use: {used}")
+            return
+        self._changes.do(REMOVE, path, lambda: shutil.rmtree(place, ignore_errors=True), "state")
+        self._gone.add(place)
+
+    def _drop(self, path: str, place: str, detail: str = "") -> None:
+        self._changes.do(REMOVE, path, lambda: files.remove(place), detail)
+        self._gone.add(place)
+
+    def _remove_directory(self, path: str) -> None:
+        """Where nothing is in it any more."""
+        place = under(self._receipt.root, path)
+        if not os.path.isdir(place) or any(f"{place}/{name}" not in self._gone for name in os.listdir(place)):
+            return
+        try:
+            self._changes.do(REMOVE, path, lambda: os.rmdir(place), "directory")
+        except OSError as error:
+            raise files.failure(error, f"remove {path}") from error
+        self._gone.add(place)
+
+
+def _is_in_use(path: str) -> bool:
+    """Whether a record is one: a file that holds nothing, and that nobody holds, is what a killed request left."""
+    try:
+        fd = os.open(path, os.O_RDONLY | files.FLAGS)
+    except OSError:
+        return os.path.lexists(path)
+    try:
+        return os.fstat(fd).st_size > 0 or not locked(fd)
+    finally:
+        os.close(fd)
+
+
+_REFRESHED = (credentials.TOKEN, credentials.AUTHORITY)
