@@ -32,6 +32,7 @@ class Seat:
         self._root = root
         self._conf_dir = conf_dir
         self._fd = -1
+        self.is_anothers = False
 
     @property
     def is_taken(self) -> bool:
@@ -39,22 +40,46 @@ class Seat:
         return self._fd >= 0
 
     def take(self) -> bool:
-        """Take it if it is free; raises IoFailure where the node's directory is missing or takes nothing."""
-        if self.is_taken:
-            return True
+        """Take it, or keep it, if nobody else has it.
+
+        Raises IoFailure where the node's directory is missing or takes nothing.
+        """
         directory = resolved(self._root, self._conf_dir)
         own = os.path.join(directory, OWN)
         try:
+            if self.is_taken and _is_at(own, self._fd):
+                return True
+            self._close()
             os.stat(directory)
             files.make_directory_durably(own)
-            fd = os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._fd = os.open(own, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            # One that was removed meanwhile, or replaced, is nobody's seat.
+            if not locked(self._fd) or not _is_at(own, self._fd):
+                self._close()
         except OSError as error:
             raise files.failure(error, f"open the directory {directory}") from error
-        if not locked(fd):
-            os.close(fd)
-            return False
-        self._fd = fd
-        return True
+        self.is_anothers = not self.is_taken
+        return self.is_taken
+
+    def leave(self) -> None:
+        """Give it back; the directory goes where it is empty."""
+        try:
+            os.rmdir(os.path.join(resolved(self._root, self._conf_dir), OWN))
+        except OSError:  # somebody else's things are in it
+            pass
+        self._close()
+
+    def _close(self) -> None:
+        if self.is_taken:
+            os.close(self._fd)
+        self._fd = -1
+
+
+def _is_at(path: str, fd: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 class Duty:

@@ -43,7 +43,7 @@ class Watching(Command):
         "process. One process of a node does it, others stand by."
     )
     exits = {
-        DONE: "it was told to end (SIGTERM, SIGINT), and the configuration is in place, or was removed as was asked",
+        DONE: "it was told to end, and the configuration is in place, or was removed as was asked, or it stood by",
         FOUND: "it was told to end before there was a configuration",
         FAILED: "the configuration could not be removed",
     }
@@ -104,8 +104,10 @@ class Watching(Command):
         duty.attend(Wake())
         say("told to end")
         if arguments.cleanup_config_on_exit and seat.is_taken:
-            return _clean_up(root, wanted)
-        return DONE if watch.is_placed() else FOUND
+            _clean_up(root, wanted)
+            seat.leave()
+            return DONE
+        return DONE if watch.is_placed() or seat.is_anothers else FOUND
 
 
 def say(text: str) -> None:
@@ -115,14 +117,13 @@ def say(text: str) -> None:
     sys.stderr.flush()
 
 
-def _clean_up(root: str, wanted: Configuration) -> int:
+def _clean_up(root: str, wanted: Configuration) -> None:
     done = withdraw(root, wanted.conf_dir, last=False)
     for what, names in (("removed", done.removed), ("gave its name back to", done.restored)):
         for name in names:
             say(f"{what} {os.path.join(wanted.conf_dir, name)}")
     for name in done.left:
         say(f"warning: left {os.path.join(wanted.conf_dir, name)}, which was edited or belongs to an uninstallation")
-    return DONE
 
 
 def _leaving(root: str, bin_dir: str) -> Callable[[], str]:

@@ -1,0 +1,109 @@
+"""Install and uninstall killed before a system call: the same command finishes, and the other takes back."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.nodes.machine import Machine
+from tests.stepping import calls, killed_before
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    made = Machine(tmp_path)
+    made.program()
+    return made
+
+
+def points(work: Callable[[], object], machine: Machine, most: int) -> list[int]:
+    """Which calls to kill it before: at most so many of all that it makes, evenly, or all of them."""
+    saved = save(machine)
+    count = calls(work)
+    restore(machine, saved)
+    return list(range(1, count + 1, max(1, count // most)))
+
+
+def save(machine: Machine) -> Path:
+    place = machine.place / "saved"
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(machine.root, place, symlinks=True)
+    return place
+
+
+def restore(machine: Machine, place: Path) -> None:
+    shutil.rmtree(machine.root)
+    shutil.copytree(place, machine.root, symlinks=True)
+
+
+def shape(machine: Machine) -> dict[str, tuple[object, ...]]:
+    """The node without what changes with each run: times, and the receipt's order."""
+    return {name: facts for name, facts in machine.tree(times=False).items() if not name.endswith("installed.json")}
+
+
+@pytest.mark.parametrize("offset", range(3))
+def test_an_installation_that_was_killed_is_finished_or_taken_back(machine: Machine, offset: int) -> None:
+    wanted = machine.wanted(links=("macvlan", "tap"), rename=True)
+
+    def work() -> None:
+        from cni_multus.node.changes import Changes
+        from cni_multus.node.install import install
+
+        install(wanted, Changes())
+
+    before, empty = save(machine), shape(machine)
+    for number in [point + offset for point in points(work, machine, 60)]:
+        restore(machine, before)
+        if not killed_before(work, number):
+            continue
+        killed = machine.place / "killed"
+        shutil.rmtree(killed, ignore_errors=True)
+        shutil.copytree(machine.root, killed, symlinks=True)
+        work()
+        assert machine.says("macvlan") == "1.0.0 part of 1.0.0"
+        finished = shape(machine)
+        assert not [name for name in finished if ".coming" in name or "-installing" in name], number
+        machine.uninstall()
+        assert shape(machine) == empty, number
+        restore(machine, killed)
+        machine.uninstall()
+        assert shape(machine) == empty, number
+
+
+@pytest.mark.parametrize("offset", range(3))
+def test_an_uninstallation_that_was_killed_is_finished_or_taken_back(machine: Machine, offset: int) -> None:
+    empty = shape(machine)
+    machine.install(links=("macvlan", "tap"), rename=True)
+    machine.install(source=machine.program("2.0.0"))
+    before = save(machine)
+    for number in [point + offset for point in points(machine.uninstall, machine, 60)]:
+        restore(machine, before)
+        if not killed_before(machine.uninstall, number):
+            continue
+        killed = machine.place / "killed"
+        shutil.rmtree(killed, ignore_errors=True)
+        shutil.copytree(machine.root, killed, symlinks=True)
+        machine.uninstall()
+        assert shape(machine) == empty, number
+        restore(machine, killed)
+        machine.install(rename=True)
+        assert machine.says() == "1.0.0 part of 1.0.0"
+        machine.uninstall()
+        assert shape(machine) == empty, number
+
+
+def test_at_every_moment_of_a_removal_there_is_a_configuration(machine: Machine) -> None:
+    """The primary's own, or ours: a runtime that looks just then finds one."""
+    machine.install(rename=True)
+    before = save(machine)
+    for number in points(machine.uninstall, machine, 120):
+        restore(machine, before)
+        killed_before(machine.uninstall, number)
+        names = [path.name for path in machine.at("/etc/cni/net.d").iterdir()]
+        assert "00-multus.conf" in names or "10-calico.conflist" in names, number
