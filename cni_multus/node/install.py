@@ -7,17 +7,32 @@ finished by the same command, and taken back by the other one.
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import IoFailure
-from cni_multus.node import credentials, program
+from cni_multus.node import aside, credentials, program
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE
 from cni_multus.node.configure import AUTO, carry_out, plan
 from cni_multus.node.marker import FOREIGN, read_mark
 from cni_multus.node.primary import NoPrimary
 from cni_multus.node.publish import own_files
-from cni_multus.node.receipt import FILE, HOME, INSTALLED, LINK, LOG, STATE, Entry, Receipt, begin, missing, node_lock
+from cni_multus.node.receipt import (
+    ASIDE,
+    FILE,
+    HOME,
+    INSTALLED,
+    LINK,
+    LOG,
+    STATE,
+    Entry,
+    Receipt,
+    begin,
+    missing,
+    node_lock,
+)
 from cni_multus.node.root import resolved, under
 from cni_multus.registry import MODULES
 from cni_multus.state import files
@@ -192,7 +207,10 @@ class _Installing:
         if before:
             self._keep(path, before)
         self._changes.do(
-            MAKE, path, lambda: program.place_link(place, program.CURRENT_PROGRAM), f"link to {program.CURRENT_PROGRAM}"
+            MAKE,
+            path,
+            lambda: program.place_link(self._receipt, place, program.CURRENT_PROGRAM),
+            f"link to {program.CURRENT_PROGRAM}",
         )
 
     def _keep(self, path: str, before: str) -> None:
@@ -222,17 +240,20 @@ class _Installing:
             path = f"{self._wanted.bin_dir}/{name}"
             place = under(self._receipt.root, path)
             if name not in (*links, "multus") and self._receipt.has(path) and _target(place) == program.CURRENT_PROGRAM:
-                self._changes.do(REMOVE, path, lambda place=place: files.remove(place), "link")  # type: ignore[misc]
+                self._changes.do(REMOVE, path, partial(files.remove, place), "link")
 
     def _make_state(self) -> None:
         receipt, cni_dir = self._receipt, self._wanted.cni_dir
-        new = [path for path in (cni_dir, *STATES) if not os.path.lexists(resolved(receipt.root, path))]
+        states = (cni_dir, f"{cni_dir}/journal", f"{cni_dir}/events", *STATES)
+        new = [path for path in states if not os.path.lexists(resolved(receipt.root, path))]
         known = {entry.path for entry in receipt.entries.values() if entry.kind == STATE}
         self._changes.note(receipt, *(Entry(path, STATE) for path in new if path not in known))
-        if cni_dir in new:
-            self._changes.directory(receipt, os.path.dirname(cni_dir))
-            place = under(receipt.root, cni_dir)
-            self._changes.do(MAKE, cni_dir, lambda: files.make_directory(place), "directory for state")
+        self._changes.directory(receipt, os.path.dirname(cni_dir))
+        for path, mode in ((cni_dir, 0o755), (f"{cni_dir}/journal", 0o700)):
+            if path in new:
+                place = under(receipt.root, path)
+                work = partial(files.make_directory, place, mode)
+                self._changes.do(MAKE, path, work, "directory for state")
         log = self._wanted.log_file
         if log and not os.path.lexists(under(receipt.root, log)):
             self._changes.note(receipt, Entry(log, LOG))
@@ -256,7 +277,12 @@ class _Installing:
         if (there := files.read(place)) != wanted.kubeconfig:
             changes.note(receipt, self._file(directory, credentials.KUBECONFIG))
             action = MAKE if there is None else CHANGE
-            changes.do(action, path, lambda: files.write_atomically(place, wanted.kubeconfig), "names the token's file")
+            changes.do(
+                action,
+                path,
+                partial(files.write_atomically, place, wanted.kubeconfig, temporary=f"{place}.coming"),
+                "names the token's file",
+            )
 
     def _file(self, directory: str, name: str) -> Entry:
         return Entry(f"{directory}/{name}", FILE)
@@ -281,6 +307,10 @@ class _Installing:
         ours = own_files(resolved(wanted.root, wanted.conf_dir))
         if there == planned.document.data and set(ours) == {planned.document.name} and not planned.renamed:
             return ""
+        if planned.renamed:
+            former = f"{configuration.primary_dir}/{planned.renamed}"
+            if not os.path.lexists(under(wanted.root, former + aside.SUFFIX)):
+                changes.note(self._receipt, Entry(former, ASIDE))
         action = MAKE if there is None else CHANGE
         source = f"from {planned.primary.path}" if planned.primary else f"from {configuration.conf_file}"
         changes.do(action, path, lambda: carry_out(wanted.root, configuration, planned, revive=True), source)
@@ -300,8 +330,10 @@ class _Installing:
         if self._changes.dry:
             return
         program.remove_remains(receipt)
+        for path in list(sweep(receipt.root, receipt.bin_dir)):
+            self._changes.do(REMOVE, path, partial(shutil.rmtree, path, ignore_errors=True), "left by a killed process")
         for name in program.unused(receipt):
             path = f"{receipt.bin_dir}/{HOME}/{program.VERSIONS}/{name}"
-            self._changes.do(REMOVE, path, lambda name=name: program.remove(receipt, name), "not used")  # type: ignore[misc]
+            self._changes.do(REMOVE, path, partial(program.remove, receipt, name), "not used")
             receipt.retired.pop(name, None)
         receipt.write()

@@ -71,12 +71,12 @@ def switch(receipt: Receipt, name: str) -> None:
             receipt.retired.setdefault(other, _boot())
     receipt.retired.pop(receipt.previous, None)
     receipt.write()
-    place_link(os.path.join(home(receipt.root, receipt.bin_dir), CURRENT), f"{VERSIONS}/{name}")
+    place_link(receipt, os.path.join(home(receipt.root, receipt.bin_dir), CURRENT), f"{VERSIONS}/{name}")
 
 
-def place_link(path: str, target: str) -> None:
-    """Make `path` a link, or let it lead elsewhere, with no moment in between."""
-    temporary = os.path.join(os.path.dirname(path), f"{files.TEMPORARY}{os.path.basename(path)}")
+def place_link(receipt: Receipt, path: str, target: str) -> None:
+    """Make `path` a link, or let it lead elsewhere, with no moment in between; what a killed process leaves is ours."""
+    temporary = os.path.join(home(receipt.root, receipt.bin_dir), f"{files.TEMPORARY}{os.path.basename(path)}")
     try:
         files.remove(temporary)
         os.symlink(target, temporary)

@@ -31,12 +31,12 @@ HOME = ".multus"
 INSTALLED, UNINSTALLING = "installed", "uninstalling"
 COMING, GOING = ".multus-installing", ".multus-removing"
 
-DIRECTORY, LINK, FILE, STATE, LOG = KINDS = ("directory", "link", "file", "state", "log")
+ASIDE, DIRECTORY, FILE, LINK, LOG, STATE = "aside", "directory", "file", "link", "log", "state"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that was made: `content` is a link's target, or the SHA-256 of a file; `before` where the former is."""
+    """One thing that was made: `content` is a link's target, `before` where what had the name is kept."""
 
     path: str
     kind: str

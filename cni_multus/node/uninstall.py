@@ -15,13 +15,15 @@ import os
 import shutil
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import IoFailure
-from cni_multus.node import credentials, passing, program
+from cni_multus.node import aside, passing, program
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE, RESTORE
 from cni_multus.node.publish import conf_lock, locked, own_files, restore_renamed, withdraw
 from cni_multus.node.receipt import (
+    ASIDE,
     DIRECTORY,
     FILE,
     HOME,
@@ -95,7 +97,7 @@ def uninstall(options: Options, changes: Changes) -> Outcome:
 
 def _sweep(options: Options, changes: Changes) -> None:
     for path in list(sweep(options.root, options.bin_dir)):
-        changes.do(REMOVE, path, lambda path=path: shutil.rmtree(path, ignore_errors=True), "left by a killed process")  # type: ignore[misc]
+        changes.do(REMOVE, path, partial(shutil.rmtree, path, ignore_errors=True), "left by a killed process")
 
 
 class _Leaving:
@@ -115,7 +117,7 @@ class _Leaving:
             return Outcome(left, [])
         self._settle(passing)
         if not self._changes.dry:
-            self._journal.close()
+            self._close()
             if left := self._left():  # a request that had begun before
                 self._journal.reopen()
                 return Outcome(left, [])
@@ -136,11 +138,22 @@ class _Leaving:
         if not files.is_directory(place):
             return ""
         if changes.dry:
+            self._restore()
             return self._pass_through(place)
         with conf_lock(receipt.root, receipt.conf_dir):
+            self._restore()
             for name in restore_renamed(receipt.root, receipt.conf_dir):
                 changes.do(RESTORE, f"{receipt.conf_dir}/{name}", lambda: None, "the primary's own name")
             return self._pass_through(place)
+
+    def _restore(self) -> None:
+        """Give the primary its file's name back."""
+        for entry in self._receipt.entries.values():
+            directory, name = os.path.split(entry.path)
+            place = resolved(self._receipt.root, directory)
+            if entry.kind == ASIDE and os.path.lexists(os.path.join(place, name + aside.SUFFIX)):
+                work = partial(aside.give_back, place, name)
+                self._changes.do(RESTORE, entry.path, work, "the primary's own name")
 
     def _pass_through(self, place: str) -> str:
         """Put a configuration in our place that does, unless it is there."""
@@ -161,8 +174,17 @@ class _Leaving:
         changes.do(action, shown, lambda: passing.put(path, document, ours), "passes through to the primary")
         return path
 
+    def _close(self) -> None:
+        """Let no ADD that still has our former configuration begin a record."""
+        try:
+            self._journal.close()
+        except IoFailure:
+            return  # the directory is there before our configuration is: no request has come that far
+
     def _left(self) -> list[str]:
         """The attachments that a DEL is still to come for."""
+        if not files.is_directory(resolved(self._receipt.root, self._receipt.cni_dir)):
+            return []
         return [
             f"{container_id}@{ifname}"
             for container_id, ifname in self._journal.keys()  # noqa: SIM118 - it is no mapping
@@ -214,8 +236,8 @@ class _Leaving:
                 self._remove_file(entry.path)
             elif entry.kind == LOG and not self._options.keep_log:
                 self._remove_logs(entry.path)
-            elif entry.kind == STATE:
-                self._remove_state(entry.path)
+        for path in sorted(entry.path for entry in entries if entry.kind == STATE):
+            self._remove_state(path)
         home = f"{receipt.bin_dir}/{HOME}"
         for entry in sorted(entries, key=lambda entry: -entry.path.count("/")):
             if (
@@ -258,8 +280,7 @@ class _Leaving:
 
     def _remove_file(self, path: str) -> None:
         place = under(self._receipt.root, path)
-        files_there = [place, f"{place}.coming"] if os.path.basename(path) in _REFRESHED else [place]
-        for one in files_there:
+        for one in (place, f"{place}.coming"):
             if os.path.lexists(one) and not os.path.isdir(one):
                 self._drop(path, one)
 
@@ -274,7 +295,7 @@ class _Leaving:
 
     def _remove_state(self, path: str) -> None:
         place = resolved(self._receipt.root, path)
-        if not files.is_directory(place):
+        if not files.is_directory(place) or os.path.dirname(place) in self._gone:
             return
         if used := still_used(place):
             self._changes.leave(path, f"in use: {used}")
@@ -308,6 +329,3 @@ def _is_in_use(path: str) -> bool:
         return os.fstat(fd).st_size > 0 or not locked(fd)
     finally:
         os.close(fd)
-
-
-_REFRESHED = (credentials.TOKEN, credentials.AUTHORITY)

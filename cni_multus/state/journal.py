@@ -187,8 +187,7 @@ class Journal:
             raise files.failure(error, f"empty {path}") from error
 
     def close(self) -> None:
-        """Let no ADD begin a record any more; one that had begun is in `keys` from here on."""
-        self.make()
+        """Let no ADD begin a record any more; one that had begun is in `keys` from here on. The directory is there."""
         files.create_exclusively(os.path.join(self._directory, CLOSED), b"")
 
     def reopen(self) -> None:

@@ -80,7 +80,7 @@ def test_an_installation_that_was_killed_is_finished_or_taken_back(machine: Mach
 def test_an_uninstallation_that_was_killed_is_finished_or_taken_back(machine: Machine, offset: int) -> None:
     empty = shape(machine)
     machine.install(links=("macvlan", "tap"), rename=True)
-    machine.install(source=machine.program("2.0.0"))
+    machine.install(source=machine.program("2.0.0"), rename=True)
     before = save(machine)
     for number in [point + offset for point in points(machine.uninstall, machine, 60)]:
         restore(machine, before)
