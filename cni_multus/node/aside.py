@@ -23,6 +23,13 @@ def is_plain(name: str) -> bool:
     return bool(name) and "/" not in name and name not in (".", "..")
 
 
+def with_both_names(directory: str) -> set[str]:
+    """The first names of files that have the second one too: whoever gave or took one was killed."""
+    second = [name for name in files.names(directory) if name.endswith(SUFFIX)]
+    first = {name.removesuffix(SUFFIX) for name in second}
+    return {name for name in first if _is_same(os.path.join(directory, name), os.path.join(directory, name + SUFFIX))}
+
+
 def add_name(directory: str, name: str, *, ours: bool) -> None:
     """Give the file a second name; `ours` says that what has that name was put there by us before.
 
@@ -51,20 +58,29 @@ def drop_name(directory: str, name: str) -> bool:
 
 def give_back(directory: str, name: str) -> bool:
     """Give the file its first name again; where the primary has written another one, that one stays."""
+    is_back = add_first_name(directory, name)
+    drop_second_name(directory, name)
+    return is_back
+
+
+def add_first_name(directory: str, name: str) -> bool:
+    """Give the file its first name beside the second one; False where it is gone, or another file has that name."""
     path, other = os.path.join(directory, name), os.path.join(directory, name + SUFFIX)
     try:
         os.link(other, path, follow_symlinks=False)
     except FileNotFoundError:
         return False
     except FileExistsError:
-        # Half done before, or the primary's newer file: the older one is of no use to anybody.
-        half_done = _is_same(path, other)
-        files.remove(other)
-        return half_done
+        return _is_same(path, other)
     except OSError as error:
         raise files.failure(error, f"rename {other} to {path}") from error
-    files.remove(other)
     return True
+
+
+def drop_second_name(directory: str, name: str) -> None:
+    """Take the second name away: the first one is there again, of this file or of the primary's newer one."""
+    if os.path.lexists(os.path.join(directory, name)):
+        files.remove(os.path.join(directory, name + SUFFIX))
 
 
 def _is_same(path: str, other: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import InvalidNetworkConfig
@@ -40,46 +40,65 @@ class Configuration:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be published, and of which primary it was made; `renamed` is the name that the primary loses."""
+    """What is to be published, and of which primary it was made."""
 
     document: Document
     primary: Primary | None = None
     renamed: str = ""
+    """The name that the primary's file loses."""
+    back: tuple[str, ...] = ()
+    """The names that files get back which had lost them before."""
 
 
 def plan(root: str, configuration: Configuration) -> Plan:
     """Make the configuration, and change nothing; raises a CniError, NoPrimary where it is to be waited for."""
+    renamed = _renamed_before(root, configuration)
+    double = aside.with_both_names(resolved(root, configuration.primary_dir)) | ({renamed} if renamed else set())
     if configuration.conf_file != AUTO:
-        return Plan(_operators(root, configuration.conf_file))
-    directory, file = configuration.primary_dir, configuration.primary_file
+        return Plan(_operators(root, configuration.conf_file), back=tuple(sorted(double)))
+    options, file = configuration.options, configuration.primary_file
     try:
-        primary = find_primary(root, directory, file)
+        primary = find_primary(root, configuration.primary_dir, file, until=renamed)
     except NoPrimary:
-        renamed = _renamed_before(root, configuration) if configuration.rename else ""
-        if not renamed:
+        if not renamed or file not in ("", renamed):
             raise
-        primary = read_primary(root, os.path.join(directory, renamed + aside.SUFFIX))
-        return Plan(generate(configuration.options, primary, renamed), primary)
+        return _of_renamed(root, configuration, renamed)
     if not configuration.rename:
-        return Plan(generate(configuration.options, primary), primary)
-    moved = Primary(**{**vars(primary), "path": primary.path + aside.SUFFIX})
-    return Plan(generate(configuration.options, moved, primary.file), primary, primary.file)
+        return Plan(generate(options, primary), primary, back=tuple(sorted(double)))
+    moved = replace(primary, path=primary.path + aside.SUFFIX)
+    back = tuple(sorted(double - {primary.file}))
+    return Plan(generate(options, moved, primary.file), primary, primary.file, back)
 
 
 def carry_out(root: str, configuration: Configuration, planned: Plan, *, revive: bool = False) -> Published:
-    """Publish it; a primary that is to be renamed has both names until that is done."""
+    """Publish it; a primary that is renamed, or gets its name back, has both names until that is done."""
+    directory = resolved(root, configuration.primary_dir)
     if planned.renamed:
         ours = _renamed_before(root, configuration) == planned.renamed
-        aside.add_name(resolved(root, configuration.primary_dir), planned.renamed, ours=ours)
+        aside.add_name(directory, planned.renamed, ours=ours)
+    for name in planned.back:
+        aside.add_first_name(directory, name)
     done = publish(root, configuration.conf_dir, planned.document, force=configuration.force, revive=revive)
     if planned.renamed:
-        aside.drop_name(resolved(root, configuration.primary_dir), planned.renamed)
+        aside.drop_name(directory, planned.renamed)
+    for name in planned.back:
+        aside.drop_second_name(directory, name)
     return done
 
 
 def configure(root: str, configuration: Configuration, *, revive: bool = False) -> Published:
     """Make the configuration and publish it."""
     return carry_out(root, configuration, plan(root, configuration), revive=revive)
+
+
+def _of_renamed(root: str, configuration: Configuration, renamed: str) -> Plan:
+    """Of the primary's file that we have renamed: it stays so, or it gets its name back."""
+    path = os.path.join(configuration.primary_dir, renamed)
+    primary = read_primary(root, path + aside.SUFFIX)
+    if configuration.rename:
+        return Plan(generate(configuration.options, primary, renamed), primary)
+    primary = replace(primary, path=path)
+    return Plan(generate(configuration.options, primary), primary, back=(renamed,))
 
 
 def _operators(root: str, path: str) -> Document:

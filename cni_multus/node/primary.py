@@ -52,20 +52,27 @@ class Primary:
         return os.path.basename(self.path)
 
 
-def find_primary(root: str, directory: str, file: str = "") -> Primary:
-    """The primary in the node's `directory`: `file` where one is named; raises NoPrimary or BrokenPrimary."""
+def find_primary(root: str, directory: str, file: str = "", *, until: str = "") -> Primary:
+    """The primary in the node's `directory`: `file` where one is named; raises NoPrimary or BrokenPrimary.
+
+    A file whose name comes after `until` is none: the one that had that name is renamed, and still comes before it.
+    """
     rooted = resolved(root, directory)
     if file:
         return _named(root, rooted, directory, file)
     found = [name for name in configurations(rooted) if not _is_meta(root, os.path.join(directory, name))]
-    if not found:
+    if not found or (until and found[0] > until):
         raise NoPrimary(f"there is no configuration of a primary CNI in {directory} ({', '.join(ENDINGS)})")
     return read_primary(root, os.path.join(directory, found[0]), tuple(found[1:]))
 
 
 def configurations(rooted: str) -> list[str]:
-    """The names in a directory that a runtime would load, in its order; hidden files are somebody's temporary ones."""
-    return sorted(name for name in files.names(rooted) if name.endswith(ENDINGS) and not name.startswith("."))
+    """The names of files that a runtime would load, in its order; hidden ones are somebody's temporary files."""
+    return sorted(
+        name
+        for name in files.names(rooted)
+        if name.endswith(ENDINGS) and not name.startswith(".") and not _is_directory(os.path.join(rooted, name))
+    )
 
 
 def read_primary(root: str, path: str, others: tuple[str, ...] = ()) -> Primary:
@@ -89,6 +96,10 @@ def read_primary(root: str, path: str, others: tuple[str, ...] = ()) -> Primary:
         )
     except CniError as error:
         raise BrokenPrimary(f"{path} cannot be the primary's configuration: {error.message}", error.details) from error
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _named(root: str, rooted: str, directory: str, file: str) -> Primary:

@@ -184,7 +184,11 @@ def _siblings(conf_dir: str, name: str, ours: dict[str, Mark], *, force: bool) -
 
 
 def _restore(root: str, ours: dict[str, Mark]) -> tuple[str, ...]:
-    renamed = {(os.path.dirname(mark.source), mark.renamed) for mark in ours.values() if is_plain(mark.renamed)}
+    renamed = {
+        (os.path.dirname(mark.source), mark.renamed)
+        for mark in ours.values()
+        if is_plain(mark.renamed) and mark.source.startswith("/")
+    }
     return tuple(sorted(name for where, name in renamed if aside.give_back(resolved(root, where), name)))
 
 

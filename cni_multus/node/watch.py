@@ -128,7 +128,7 @@ class Watch:
     def _place(self, wanted: Plan, now: float) -> None:
         document = wanted.document
         there = self._there(document.name)
-        if there == document.data and not wanted.renamed and not self._has_siblings(document.name):
+        if there == document.data and not (wanted.renamed or wanted.back) and not self._has_siblings(document.name):
             self._good, self._made = wanted, True
             return
         if self._must_leave(document.name, there, now):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import pytest
@@ -144,6 +145,15 @@ def test_the_first_in_order_is_the_primary(site: Site) -> None:
     found = find_primary(str(site.root), NET_D)
     assert (found.file, found.others) == ("05-cilium.conflist", ("10-antrea.conflist", "10-flannel.conflist"))
     assert find_primary(str(site.root), NET_D, "10-flannel.conflist").name == "cbr0"
+
+
+def test_directories_and_pipes_do_not_hold_it_up(site: Site) -> None:
+    site.put("10-flannel.conflist")
+    (site.net_d / "05-directory.conf").mkdir()
+    assert find_primary(str(site.root), NET_D).file == "10-flannel.conflist"
+    os.mkfifo(site.net_d / "05-pipe.conf")
+    with pytest.raises(BrokenPrimary, match=r"05-pipe\.conf"):
+        find_primary(str(site.root), NET_D)
 
 
 def test_meta_plugins_are_no_primaries(site: Site) -> None:

@@ -193,11 +193,40 @@ def test_somebody_elses_old_file_is_not_overwritten(site: Site) -> None:
     assert "10-calico.conflist" in site.names()
 
 
+def test_a_second_primary_does_not_take_the_place_of_a_renamed_one(site: Site) -> None:
+    site.put("10-calico.conflist")
+    site.put("87-podman.conflist", "{")
+    for _ in range(3):
+        apply(site, rename=True)
+        assert site.names() == ["00-multus.conf", "10-calico.conflist.old", "87-podman.conflist"]
+
+
+def test_one_that_comes_before_it_does_and_gives_it_its_name_back(site: Site) -> None:
+    site.put("10-calico.conflist")
+    apply(site, rename=True)
+    site.put("05-cilium.conflist")
+    for _ in range(3):
+        apply(site, rename=True)
+        assert site.names() == ["00-multus.conf", "05-cilium.conflist.old", "10-calico.conflist"]
+    assert withdraw(str(site.root), NET_D).restored == ("05-cilium.conflist",)
+
+
+def test_a_primary_is_renamed_no_longer_than_that_is_asked_for(site: Site) -> None:
+    site.put("10-calico.conflist")
+    apply(site, rename=True)
+    for _ in range(2):
+        apply(site)
+        assert site.names() == ["00-multus.conf", "10-calico.conflist"]
+        assert site.ours()["clusterNetwork"] == f"{NET_D}/10-calico.conflist"
+
+
 def test_a_forged_marker_moves_nothing_outside_of_its_directory(site: Site) -> None:
     (site.root / "passwd.old").write_text("x")
     forged = stamp({"type": "multus"}, f"{NET_D}/x", "../../../passwd")
     site.put("00-multus.conf", json.dumps(forged))
     assert withdraw(str(site.root), NET_D).restored == ()
+    site.put("00-multus.conf", json.dumps(stamp({"type": "multus"}, "nowhere", "10-calico.conflist")))
+    assert withdraw(str(site.root), NET_D).removed == ("00-multus.conf",)
     assert (site.root / "passwd.old").exists()
 
 
@@ -295,6 +324,16 @@ def test_a_primary_is_renamed_or_not_whenever_it_is_killed(site: Site) -> None:
         site.put("10-calico.conflist")
 
     killed_at_each_step(site, lambda: apply(site, rename=True), reset)
+
+
+def test_a_primary_has_its_name_back_or_not_whenever_it_is_killed(site: Site) -> None:
+    def reset() -> None:
+        for name in site.names():
+            (site.net_d / name).unlink()
+        site.put("10-calico.conflist")
+        apply(site, rename=True)
+
+    killed_at_each_step(site, lambda: apply(site), reset)
 
 
 def test_a_withdrawal_that_is_killed_is_finished_by_the_next(site: Site) -> None:
