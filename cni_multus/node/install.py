@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import IoFailure
-from cni_multus.node import aside, credentials, program
+from cni_multus.node import aside, credentials, links, program
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE
 from cni_multus.node.configure import AUTO, carry_out, plan
 from cni_multus.node.marker import FOREIGN, read_mark
@@ -24,7 +24,6 @@ from cni_multus.node.receipt import (
     FILE,
     HOME,
     INSTALLED,
-    LINK,
     LOG,
     STATE,
     Entry,
@@ -32,9 +31,9 @@ from cni_multus.node.receipt import (
     begin,
     missing,
     node_lock,
+    sweep,
 )
 from cni_multus.node.root import resolved, under
-from cni_multus.registry import MODULES
 from cni_multus.state import files
 from cni_multus.state.journal import Journal
 
@@ -70,6 +69,7 @@ class Wanted:
     kubeconfig: bytes = b""
     """Empty where there is to be none."""
     configuration: Configuration | None = None
+    states: tuple[str, ...] = STATES
 
 
 def install(wanted: Wanted, changes: Changes) -> str:
@@ -127,24 +127,12 @@ def _refuse(wanted: Wanted, receipt: Receipt) -> None:
     if wanted.source is None and not program.current(receipt):
         raise IoFailure(f"the copy of the program is skipped, and there is none in {wanted.bin_dir}/{HOME}")
     path = f"{wanted.bin_dir}/multus"
-    if _is_foreign(receipt, path) and not wanted.take_over:
+    if links.is_foreign(receipt, path) and not wanted.take_over:
         raise Foreign(f"{path} is another program; with --take-over it is kept aside, and uninstall gives it back")
     if wanted.configuration and (path := _foreign_configuration(wanted)) and not wanted.take_over:
         raise Foreign(
             f"{path} is another meta-plugin's; with --take-over it is kept aside, and uninstall gives it back"
         )
-
-
-def _is_foreign(receipt: Receipt, path: str) -> bool:
-    place = under(receipt.root, path)
-    return os.path.lexists(place) and _target(place) != program.CURRENT_PROGRAM
-
-
-def _target(place: str) -> str:
-    try:
-        return os.readlink(place)
-    except OSError:
-        return ""
 
 
 def _foreign_configuration(wanted: Wanted) -> str:
@@ -171,8 +159,7 @@ class _Installing:
             self._changes.do(CHANGE, f"{wanted.bin_dir}/{HOME}/installed.json", lambda: None, INSTALLED)
         if wanted.source is not None:
             self._copy(wanted.source)
-        self._link("multus")
-        self._link_plugins()
+        links.place(self._receipt, self._changes, wanted.links)
         self._make_state()
         if wanted.kubeconfig:
             self._give_credentials()
@@ -191,60 +178,9 @@ class _Installing:
             action, detail = (CHANGE, f"{before} -> {source.name}") if before else (MAKE, source.name)
             changes.do(action, f"{place}/{program.CURRENT}", lambda: program.switch(receipt, source.name), detail)
 
-    def _link(self, name: str) -> None:
-        """Our link of a name; another program that has it is kept aside first, and that only for `multus`."""
-        path = f"{self._wanted.bin_dir}/{name}"
-        place = under(self._receipt.root, path)
-        if _target(place) == program.CURRENT_PROGRAM:
-            return
-        before = ""
-        if os.path.lexists(place):
-            if name != "multus":
-                self._changes.leave(path, "another program has the name")
-                return
-            before = f"{self._wanted.bin_dir}/{HOME}/before/{name}"
-        self._changes.note(self._receipt, Entry(path, LINK, program.CURRENT_PROGRAM, before))
-        if before:
-            self._keep(path, before)
-        self._changes.do(
-            MAKE,
-            path,
-            lambda: program.place_link(self._receipt, place, program.CURRENT_PROGRAM),
-            f"link to {program.CURRENT_PROGRAM}",
-        )
-
-    def _keep(self, path: str, before: str) -> None:
-        """Give what is at `path` a second name, under which it stays."""
-        place, kept = under(self._receipt.root, path), under(self._receipt.root, before)
-
-        def work() -> None:
-            try:
-                os.makedirs(os.path.dirname(kept), 0o755, exist_ok=True)
-                if os.path.lexists(kept) and not os.path.samestat(os.lstat(kept), os.lstat(place)):
-                    os.unlink(kept)
-                if not os.path.lexists(kept):
-                    os.link(place, kept, follow_symlinks=False)
-                files.sync_directory(os.path.dirname(kept))
-            except OSError as error:
-                raise files.failure(error, f"keep {path} as {before}") from error
-
-        self._changes.do(MAKE, before, work, f"what {path} was")
-
-    def _link_plugins(self) -> None:
-        links = self._wanted.links
-        for name in links or ():
-            self._link(name)
-        if links is None:
-            return
-        for name in MODULES:
-            path = f"{self._wanted.bin_dir}/{name}"
-            place = under(self._receipt.root, path)
-            if name not in (*links, "multus") and self._receipt.has(path) and _target(place) == program.CURRENT_PROGRAM:
-                self._changes.do(REMOVE, path, partial(files.remove, place), "link")
-
     def _make_state(self) -> None:
         receipt, cni_dir = self._receipt, self._wanted.cni_dir
-        states = (cni_dir, f"{cni_dir}/journal", f"{cni_dir}/events", *STATES)
+        states = (cni_dir, f"{cni_dir}/journal", f"{cni_dir}/events", *self._wanted.states)
         new = [path for path in states if not os.path.lexists(resolved(receipt.root, path))]
         known = {entry.path for entry in receipt.entries.values() if entry.kind == STATE}
         self._changes.note(receipt, *(Entry(path, STATE) for path in new if path not in known))
@@ -294,7 +230,7 @@ class _Installing:
             before = f"{wanted.conf_dir}/{credentials.DIRECTORY}/before/{os.path.basename(path)}"
             changes.directory(self._receipt, os.path.dirname(before))
             changes.note(self._receipt, Entry(path, FILE, "", before))
-            self._keep(path, before)
+            links.keep(self._receipt, self._changes, path, before)
             configuration = replace(configuration, force=True)
         try:
             planned = plan(wanted.root, configuration)

@@ -24,27 +24,20 @@ from cni_multus.node.changes import CHANGE, MAKE, REMOVE, RESTORE
 from cni_multus.node.publish import conf_lock, locked, own_files, restore_renamed, withdraw
 from cni_multus.node.receipt import (
     ASIDE,
-    DIRECTORY,
     FILE,
-    HOME,
-    LINK,
-    LOG,
-    STATE,
     UNINSTALLING,
     Receipt,
-    end,
     home,
     node_lock,
     sweep,
 )
-from cni_multus.node.remains import still_used
-from cni_multus.node.root import resolved, under
+from cni_multus.node.removal import Removal
+from cni_multus.node.root import resolved
 from cni_multus.state import files
 from cni_multus.state.journal import Journal
 
 if TYPE_CHECKING:
     from cni_multus.node.changes import Changes
-    from cni_multus.node.receipt import Entry
 
 SETTLE = 6.0
 """Seconds until a runtime has surely read its configuration again: cri-dockerd polls (5 s)."""
@@ -108,8 +101,7 @@ class _Leaving:
         self._receipt = receipt
         self._changes = changes
         self._journal = Journal(resolved(receipt.root, receipt.cni_dir))
-        self._gone: set[str] = set()
-        """Paths that are removed, or would be."""
+        self._removal = Removal(receipt, changes, keep_log=options.keep_log)
 
     def run(self) -> Outcome:
         passing = self._begin()
@@ -125,7 +117,8 @@ class _Leaving:
         self._settle(resolved(self._receipt.root, self._receipt.conf_dir))
         if users := self._users():
             return Outcome([], users)
-        self._remove()
+        self._removal.run()
+        _sweep(self._options, self._changes)
         return Outcome([], [])
 
     def _begin(self) -> str:
@@ -213,7 +206,7 @@ class _Leaving:
         for name in gone:
             changes.do(REMOVE, f"{receipt.conf_dir}/{name}", lambda: None, "our configuration")
         for entry in [entry for entry in receipt.entries.values() if entry.kind == FILE and entry.before]:
-            self._give_back(entry)
+            self._removal.give_back(entry)
 
     def _users(self) -> list[int]:
         """Processes that execute what is to be removed; they are waited for."""
@@ -224,99 +217,6 @@ class _Leaving:
                 break
             time.sleep(0.1)
         return [] if self._changes.dry else users
-
-    def _remove(self) -> None:
-        """Step 3."""
-        receipt, changes = self._receipt, self._changes
-        entries = list(receipt.entries.values())[::-1]
-        for entry in entries:
-            if entry.kind == LINK:
-                self._remove_link(entry)
-            elif entry.kind == FILE and not entry.before:
-                self._remove_file(entry.path)
-            elif entry.kind == LOG and not self._options.keep_log:
-                self._remove_logs(entry.path)
-        for path in sorted(entry.path for entry in entries if entry.kind == STATE):
-            self._remove_state(path)
-        home = f"{receipt.bin_dir}/{HOME}"
-        for entry in sorted(entries, key=lambda entry: -entry.path.count("/")):
-            if (
-                entry.kind == DIRECTORY
-                and entry.path != receipt.bin_dir
-                and not receipt.bin_dir.startswith(f"{entry.path}/")
-            ):
-                self._remove_directory(entry.path)
-        changes.do(REMOVE, home, lambda: end(receipt), "versions, and the receipt")
-        _sweep(self._options, changes)
-
-    def _remove_link(self, entry: Entry) -> None:
-        place = under(self._receipt.root, entry.path)
-        if not os.path.islink(place) or os.readlink(place) != entry.content:
-            if os.path.lexists(place):
-                self._changes.leave(entry.path, "not ours any more")
-        elif entry.before:
-            self._give_back(entry)
-        else:
-            self._drop(entry.path, place, "link")
-
-    def _give_back(self, entry: Entry) -> None:
-        """Let what was there before have its name again, unless somebody else has it by now."""
-        place, kept = under(self._receipt.root, entry.path), under(self._receipt.root, entry.before)
-        if not os.path.lexists(kept):
-            return
-        if entry.kind == FILE and os.path.lexists(place):
-            self._changes.leave(entry.path, f"not ours any more; what it was is {entry.before}")
-            return
-
-        def work() -> None:
-            try:
-                os.rename(kept, place)
-                files.sync_directory(os.path.dirname(place))
-            except OSError as error:
-                raise files.failure(error, f"give {entry.path} back") from error
-
-        self._changes.do(RESTORE, entry.path, work, "what it was before")
-        self._gone.add(kept)
-
-    def _remove_file(self, path: str) -> None:
-        place = under(self._receipt.root, path)
-        for one in (place, f"{place}.coming"):
-            if os.path.lexists(one) and not os.path.isdir(one):
-                self._drop(path, one)
-
-    def _remove_logs(self, path: str) -> None:
-        """The log, and what it was rotated to: `<name>-<time>.log`, compressed or not."""
-        place = under(self._receipt.root, path)
-        directory, name = os.path.split(place)
-        stem, ending = os.path.splitext(name)
-        for other in sorted(files.names(directory)):
-            if other == name or (other.startswith(f"{stem}-20") and other.removesuffix(".gz").endswith(ending)):
-                self._drop(f"{os.path.dirname(path)}/{other}", f"{directory}/{other}", "log")
-
-    def _remove_state(self, path: str) -> None:
-        place = resolved(self._receipt.root, path)
-        if not files.is_directory(place) or os.path.dirname(place) in self._gone:
-            return
-        if used := still_used(place):
-            self._changes.leave(path, f"in use: {used}")
-            return
-        self._changes.do(REMOVE, path, lambda: shutil.rmtree(place, ignore_errors=True), "state")
-        self._gone.add(place)
-
-    def _drop(self, path: str, place: str, detail: str = "") -> None:
-        self._changes.do(REMOVE, path, lambda: files.remove(place), detail)
-        self._gone.add(place)
-
-    def _remove_directory(self, path: str) -> None:
-        """Where nothing is in it any more."""
-        place = under(self._receipt.root, path)
-        if not os.path.isdir(place) or any(f"{place}/{name}" not in self._gone for name in os.listdir(place)):
-            return
-        try:
-            self._changes.do(REMOVE, path, lambda: os.rmdir(place), "directory")
-        except OSError as error:
-            raise files.failure(error, f"remove {path}") from error
-        self._gone.add(place)
 
 
 def _is_in_use(path: str) -> bool:

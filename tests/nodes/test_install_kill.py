@@ -58,7 +58,7 @@ def test_an_installation_that_was_killed_is_finished_or_taken_back(machine: Mach
         install(wanted, Changes())
 
     before, empty = save(machine), shape(machine)
-    for number in [point + offset for point in points(work, machine, 60)]:
+    for number in [point + offset for point in points(work, machine, 40)]:
         restore(machine, before)
         if not killed_before(work, number):
             continue
@@ -82,7 +82,7 @@ def test_an_uninstallation_that_was_killed_is_finished_or_taken_back(machine: Ma
     machine.install(links=("macvlan", "tap"), rename=True)
     machine.install(source=machine.program("2.0.0"), rename=True)
     before = save(machine)
-    for number in [point + offset for point in points(machine.uninstall, machine, 60)]:
+    for number in [point + offset for point in points(machine.uninstall, machine, 40)]:
         restore(machine, before)
         if not killed_before(machine.uninstall, number):
             continue

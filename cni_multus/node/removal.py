@@ -1,0 +1,120 @@
+"""What the receipt lists, removed: only what is still what was made, and directories only when they are empty."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from cni_multus.node.changes import REMOVE, RESTORE
+from cni_multus.node.receipt import DIRECTORY, FILE, HOME, LINK, LOG, STATE, end
+from cni_multus.node.remains import still_used
+from cni_multus.node.root import resolved, under
+from cni_multus.state import files
+
+if TYPE_CHECKING:
+    from cni_multus.node.changes import Changes
+    from cni_multus.node.receipt import Entry, Receipt
+
+
+class Removal:
+    """The end of an uninstallation, when no runtime and no process needs us any more."""
+
+    def __init__(self, receipt: Receipt, changes: Changes, *, keep_log: bool) -> None:
+        self._receipt = receipt
+        self._changes = changes
+        self._keep_log = keep_log
+        self._gone: set[str] = set()
+        """Paths that are removed, or would be."""
+
+    def run(self) -> None:
+        """Remove the links, files, logs and state, then the directories that are empty by that, and the receipt."""
+        receipt, changes = self._receipt, self._changes
+        entries = list(receipt.entries.values())[::-1]
+        for entry in entries:
+            if entry.kind == LINK:
+                self._remove_link(entry)
+            elif entry.kind == FILE and not entry.before:
+                self._remove_file(entry.path)
+            elif entry.kind == LOG and not self._keep_log:
+                self._remove_logs(entry.path)
+        for path in sorted(entry.path for entry in entries if entry.kind == STATE):
+            self._remove_state(path)
+        home = f"{receipt.bin_dir}/{HOME}"
+        for entry in sorted(entries, key=lambda entry: -entry.path.count("/")):
+            if (
+                entry.kind == DIRECTORY
+                and entry.path != receipt.bin_dir
+                and not receipt.bin_dir.startswith(f"{entry.path}/")
+            ):
+                self._remove_directory(entry.path)
+        changes.do(REMOVE, home, lambda: end(receipt), "versions, and the receipt")
+
+    def _remove_link(self, entry: Entry) -> None:
+        place = under(self._receipt.root, entry.path)
+        if not os.path.islink(place) or os.readlink(place) != entry.content:
+            if os.path.lexists(place):
+                self._changes.leave(entry.path, "not ours any more")
+        elif entry.before:
+            self.give_back(entry)
+        else:
+            self._drop(entry.path, place, "link")
+
+    def give_back(self, entry: Entry) -> None:
+        """Let what was there before have its name again, unless somebody else has it by now."""
+        place, kept = under(self._receipt.root, entry.path), under(self._receipt.root, entry.before)
+        if not os.path.lexists(kept):
+            return
+        if entry.kind == FILE and os.path.lexists(place):
+            self._changes.leave(entry.path, f"not ours any more; what it was is {entry.before}")
+            return
+
+        def work() -> None:
+            try:
+                os.rename(kept, place)
+                files.sync_directory(os.path.dirname(place))
+            except OSError as error:
+                raise files.failure(error, f"give {entry.path} back") from error
+
+        self._changes.do(RESTORE, entry.path, work, "what it was before")
+        self._gone.add(kept)
+
+    def _remove_file(self, path: str) -> None:
+        place = under(self._receipt.root, path)
+        for one in (place, f"{place}.coming"):
+            if os.path.lexists(one) and not os.path.isdir(one):
+                self._drop(path, one)
+
+    def _remove_logs(self, path: str) -> None:
+        """The log, and what it was rotated to: `<name>-<time>.log`, compressed or not."""
+        place = under(self._receipt.root, path)
+        directory, name = os.path.split(place)
+        stem, ending = os.path.splitext(name)
+        for other in sorted(files.names(directory)):
+            if other == name or (other.startswith(f"{stem}-20") and other.removesuffix(".gz").endswith(ending)):
+                self._drop(f"{os.path.dirname(path)}/{other}", f"{directory}/{other}", "log")
+
+    def _remove_state(self, path: str) -> None:
+        place = resolved(self._receipt.root, path)
+        if not files.is_directory(place) or os.path.dirname(place) in self._gone:
+            return
+        if used := still_used(place):
+            self._changes.leave(path, f"in use: {used}")
+            return
+        self._changes.do(REMOVE, path, lambda: shutil.rmtree(place, ignore_errors=True), "state")
+        self._gone.add(place)
+
+    def _drop(self, path: str, place: str, detail: str = "") -> None:
+        self._changes.do(REMOVE, path, lambda: files.remove(place), detail)
+        self._gone.add(place)
+
+    def _remove_directory(self, path: str) -> None:
+        """Where nothing is in it any more."""
+        place = under(self._receipt.root, path)
+        if not os.path.isdir(place) or any(f"{place}/{name}" not in self._gone for name in os.listdir(place)):
+            return
+        try:
+            self._changes.do(REMOVE, path, lambda: os.rmdir(place), "directory")
+        except OSError as error:
+            raise files.failure(error, f"remove {path}") from error
+        self._gone.add(place)
