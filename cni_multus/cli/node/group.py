@@ -6,6 +6,7 @@ from cni_multus.cli.group import Group
 
 COMMANDS = {
     "configure": ("configure:Configure", "make the configuration from the primary CNI's, once"),
+    "leave": ("leave:Leave", "uninstall if the DaemonSet is gone, and do nothing in a roll-out"),
     "watch": ("watch:Watching", "keep the configuration as the primary CNI's is, and tell how that goes"),
 }
 

@@ -1,0 +1,143 @@
+"""`multus node leave`: what the DaemonSet's preStop hook does, which runs at each end of a pod, also in a roll-out."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from cni_multus.cli.command import DONE, FAILED, FOUND, Command, UsageError
+from cni_multus.cli.ipam.options import seconds
+from cni_multus.cli.node.install import BIN_DIR
+from cni_multus.cli.node.options import absolute, add_flag
+from cni_multus.cni.errors import CniError
+from cni_multus.kube.client import Client
+from cni_multus.kube.credentials import SERVICE_ACCOUNT, in_cluster
+from cni_multus.kube.deadline import Deadline
+from cni_multus.kube.errors import Forbidden, NotFound, Unauthorized
+
+if TYPE_CHECKING:
+    import argparse
+
+PATIENCE = 20.0
+"""Seconds in which the API server has to answer."""
+SURE = 5.0
+"""Seconds for which it must refuse us, before that is taken for our removal."""
+OUTPUT = "/proc/1/fd/2"
+"""The log of the container whose hook we are: what a hook prints itself, nobody sees."""
+
+
+class Leave(Command):
+    """The node is left as it is wherever that is not known to be wanted otherwise."""
+
+    name = "leave"
+    summary = "uninstall if the DaemonSet is gone, and do nothing in a roll-out"
+    description = (
+        "Ask the API server for the DaemonSet that this pod is of. Where it is there, the pod is replaced, and "
+        "everything stays on the node. Where it is gone or being deleted, or our account is not known any more, "
+        "`multus uninstall` is carried out. Where the API server does not answer, everything stays."
+    )
+    exits = {
+        DONE: "it stays, or was uninstalled as far as it can be now",
+        FOUND: "it stays, since the API server did not say whether the DaemonSet is there",
+        FAILED: "it could not be uninstalled; `multus uninstall` on the node goes on",
+    }
+    examples = (
+        "multus node leave --root /host --daemonset kube-system/multus",
+        "multus node leave --root /host --bin-dir /var/lib/cni/bin --daemonset openshift-multus/multus",
+    )
+
+    def declare(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--root",
+            metavar="DIR",
+            default="/",
+            help="where the node's root is: /host in the DaemonSet's container (/)",
+        )
+        parser.add_argument("--bin-dir", metavar="DIR", default=BIN_DIR, help=f"where multus is installed ({BIN_DIR})")
+        parser.add_argument("--daemonset", metavar="NAMESPACE/NAME", required=True, help="the DaemonSet of this pod")
+        parser.add_argument(
+            "--service-account-dir",
+            metavar="DIR",
+            default=SERVICE_ACCOUNT,
+            help=f"the token and the CA, in this container ({SERVICE_ACCOUNT})",
+        )
+        parser.add_argument(
+            "--settle",
+            metavar="TIME",
+            type=seconds,
+            default=6.0,
+            help="how long the runtime has to read its configuration again (6s)",
+        )
+        add_flag(parser, "--keep-log", "leave the log file")
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        bin_dir = absolute(arguments.root, "--bin-dir", arguments.bin_dir)
+        path = _path(arguments.daemonset)
+        try:
+            why = _why_removed(path, arguments.daemonset, arguments.service_account_dir)
+        except CniError as error:
+            say(f"cannot tell whether the DaemonSet {arguments.daemonset} is there; everything stays: {error.message}")
+            return FOUND
+        if not why:
+            say(f"the DaemonSet {arguments.daemonset} is there: this pod is replaced, and everything stays")
+            return DONE
+        say(f"{why}: uninstalling")
+        return _uninstall(arguments, bin_dir)
+
+
+def say(text: str) -> None:
+    """One line in the log of the container, else on standard error."""
+    line = f"multus node leave: {text}\n"
+    try:
+        with open(OUTPUT, "w", encoding="utf-8") as log:
+            log.write(line)
+    except OSError:
+        sys.stderr.write(line)
+
+
+def _path(daemonset: str) -> str:
+    namespace, _, name = daemonset.partition("/")
+    if not all(part and part.replace("-", "").replace(".", "").isalnum() for part in (namespace, name)):
+        raise UsageError(f"--daemonset: {daemonset!r} is not NAMESPACE/NAME")
+    return f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"
+
+
+def _why_removed(path: str, daemonset: str, account: str) -> str:
+    """Why nobody comes after this pod, "" if somebody does; raises CniError where the API server does not say."""
+    access = in_cluster(os.environ, account)
+    refused = 0.0
+    while True:
+        try:
+            with Client(access, Deadline(PATIENCE)) as client:
+                found = client.get(path)
+        except NotFound:
+            return f"the DaemonSet {daemonset} is gone"
+        except (Forbidden, Unauthorized) as error:
+            # Whoever deletes everything at once deletes our account before our pod.
+            refused = refused or time.monotonic()
+            if time.monotonic() - refused > SURE:
+                return f"our account may not ask for the DaemonSet {daemonset} any more ({error.status})"
+            time.sleep(0.5)
+            continue
+        metadata = found.get("metadata")
+        is_going = isinstance(metadata, dict) and metadata.get("deletionTimestamp")
+        return f"the DaemonSet {daemonset} is being deleted" if is_going else ""
+
+
+def _uninstall(arguments: argparse.Namespace, bin_dir: str) -> int:
+    from cni_multus.node.changes import Changes
+    from cni_multus.node.uninstall import Options, uninstall
+
+    os.umask(0o022)
+    options = Options(root=arguments.root, bin_dir=bin_dir, settle=arguments.settle, keep_log=arguments.keep_log)
+    try:
+        outcome = uninstall(options, Changes(False))
+    except CniError as error:
+        say(f"cannot uninstall: {error.message}; `multus uninstall` on the node goes on")
+        return FAILED
+    left = [f"{len(outcome.attachments)} attachments"] * bool(outcome.attachments)
+    left += [f"{len(outcome.processes)} processes"] * bool(outcome.processes)
+    say(f"uninstalled; what {' and '.join(left)} need goes with the last of them" if left else "uninstalled")
+    return DONE
