@@ -10,8 +10,8 @@ from pathlib import Path
 
 NAME = "multus.modules"
 PACKAGES = ("cni_multus", "plugins", "ipam")
-WITH_TYPES = "cni_multus.cli"
-"""The operator's commands may have dataclasses, which are made of annotations."""
+WITH_TYPES = ("cni_multus.cli", "cni_multus.node")
+"""What no request imports may have dataclasses, which are made of annotations."""
 
 Index = dict[str, tuple[bool, int, int]]
 

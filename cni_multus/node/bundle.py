@@ -129,5 +129,6 @@ def _version(program: str) -> str:
         raise InvalidEnvironment(f"cannot ask {program} for its version: {error}") from None
     name, _, version = done.stdout.strip().partition(" ")
     if done.returncode or name != "multus" or not version or not all(c.isalnum() or c in ".+_" for c in version):
-        raise InvalidEnvironment(f"{program} is not a multus of ours: asked for its version, it said nothing of it")
+        said = (done.stderr or done.stdout).strip()[-200:]
+        raise InvalidEnvironment(f"{program} is no program of ours that works: asked for its version, it said {said!r}")
     return version
