@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import threading
@@ -16,12 +15,11 @@ from cni_multus.node.marker import MARKER, OURS, UNINSTALLING, read_mark, stamp
 from cni_multus.node.publish import Refused, Uninstalling, conf_lock, exclusive, restore_renamed, withdraw
 from cni_multus.node.root import resolved
 from tests.node import in_private_mounts
-from tests.nodes.kit import NET_D, Site, primary
+from tests.nodes.kit import NET_D, Site, fill, primary
 from tests.stepping import calls, killed_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from cni_multus.node.publish import Published
 
@@ -37,17 +35,6 @@ def edit(site: Site, name: str = "00-multus.conf") -> str:
     text = json.dumps({**site.ours(name), "logLevel": "debug"})
     (site.net_d / name).write_text(text)
     return text
-
-
-def fill(path: Path) -> None:
-    """Write until the disk takes no more."""
-    with path.open("wb", buffering=0) as filler:
-        try:
-            while filler.write(b"x" * 4096):
-                pass
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
 
 
 def is_good(site: Site) -> bool:

@@ -10,7 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.nodes.kit import NET_D, Site, primary, until
+from cni_multus.node.marker import UNINSTALLING as UNINSTALLING_KEY
+from cni_multus.node.marker import stamp
+from cni_multus.node.receipt import UNINSTALLING, Receipt
+from tests.node import in_private_mounts
+from tests.nodes.kit import NET_D, Site, fill, primary, until
 
 if TYPE_CHECKING:
     from tests.nodes.conftest import Start
@@ -329,6 +333,57 @@ def test_a_port_that_is_taken_keeps_nobody_from_working(site: Site, watch: Start
     first.process.send_signal(signal.SIGCONT)
     first.end()
     second.wait_until_ready()
+
+
+def test_what_is_uninstalled_is_not_restored(site: Site, watch: Start) -> None:
+    site.put("10-calico.conflist")
+    home = site.root / "opt/cni/bin/.multus"
+    home.mkdir(parents=True)
+    receipt = Receipt(str(site.root), "/opt/cni/bin")
+    receipt.write()
+    watcher = watch("--cleanup-config-on-exit")
+    watcher.wait_until_ready()
+    receipt.state = UNINSTALLING
+    receipt.write()
+    watcher.wait_for_reason("multus is being uninstalled from this node")
+    (site.net_d / OURS).unlink()
+    (home / "installed.json").unlink()
+    watcher.wait_for_reason("multus was uninstalled from /opt/cni/bin: there is nothing to keep")
+    time.sleep(0.3)
+    assert site.names() == ["10-calico.conflist"]
+    assert watcher.end() == 0
+    assert site.names() == ["10-calico.conflist"]
+
+
+def test_what_stands_in_our_place_while_we_are_uninstalled_stays(site: Site, watch: Start) -> None:
+    site.put("10-calico.conflist")
+    watcher = watch("--force", "--cleanup-config-on-exit")
+    watcher.wait_until_ready()
+    text = json.dumps(stamp({**site.ours(), UNINSTALLING_KEY: True}, f"{NET_D}/10-calico.conflist"))
+    site.put(OURS, text)
+    watcher.wait_for_reason("multus is being uninstalled from this node")
+    assert (site.net_d / OURS).read_text() == text
+    watcher.end()
+    assert (site.net_d / OURS).read_text() == text
+
+
+def test_a_full_disk_is_told_and_waited_for(site: Site, watch: Start) -> None:
+    def work() -> None:
+        os.system(f"mount -t tmpfs -o size=64k,nr_inodes=64 none {site.net_d}")
+        site.put("10-calico.conflist")
+        watcher = watch()
+        watcher.wait_until_ready()
+        filler = site.net_d / "filler"
+        fill(filler)
+        (site.net_d / "10-calico.conflist").rename(site.net_d / "20-calico.conflist")
+        watcher.wait_for_reason("no space left on device")
+        assert source(site) == "10-calico.conflist"
+        filler.unlink()
+        watcher.wait_until_ready()
+        assert source(site) == "20-calico.conflist"
+        watcher.end()
+
+    in_private_mounts(work)
 
 
 def test_other_paths_are_not_found(site: Site, watch: Start) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cni_multus.node.configure import Configuration
 
 HEALTH = "127.0.0.1:9547"
+BIN_DIR = "/opt/cni/bin"
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
@@ -74,7 +75,10 @@ class Watching(Command):
             help="this container's, whose token and CA are copied to the node as they are renewed; empty for none",
         )
         group.add_argument(
-            "--bin-dir", metavar="DIR", default="", help="where multus is installed: nothing is done once it is not"
+            "--bin-dir",
+            metavar="DIR",
+            default=BIN_DIR,
+            help=f"nothing is done once it is uninstalled there ({BIN_DIR})",
         )
         group.add_argument(
             "--settle", metavar="TIME", type=seconds, default=2.0, help="what lasts so long is no coincidence (2s)"
@@ -98,7 +102,7 @@ class Watching(Command):
             troubles,
             say,
             listener=_listener(arguments.health_address, health),
-            leaving=_leaving(root, absolute(root, "--bin-dir", arguments.bin_dir) if arguments.bin_dir else ""),
+            leaving=_leaving(root, absolute(root, "--bin-dir", arguments.bin_dir)),
             refresh=_refresh(root, wanted.conf_dir, arguments.service_account_dir),
         )
         duty.attend(Wake())
@@ -127,15 +131,15 @@ def _clean_up(root: str, wanted: Configuration) -> None:
 
 
 def _leaving(root: str, bin_dir: str) -> Callable[[], str]:
-    """Why there is nothing to be done any more, "" while there is; without `bin_dir` nobody can tell."""
-    was_installed = bool(bin_dir) and Receipt.find(root, bin_dir) is not None
+    """Why there is nothing to be done any more, "" while there is; what was never installed is not uninstalled."""
+    was_installed = False
 
     def why() -> str:
-        if not was_installed:
-            return ""
+        nonlocal was_installed
         receipt = Receipt.find(root, bin_dir)
         if receipt is None:
-            return f"multus was uninstalled from {bin_dir}: there is nothing to keep"
+            return f"multus was uninstalled from {bin_dir}: there is nothing to keep" if was_installed else ""
+        was_installed = True
         return "multus is being uninstalled from this node" if receipt.state == UNINSTALLING else ""
 
     return why
