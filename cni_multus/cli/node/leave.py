@@ -16,10 +16,12 @@ from cni_multus.kube.client import Client
 from cni_multus.kube.credentials import SERVICE_ACCOUNT, in_cluster
 from cni_multus.kube.deadline import Deadline
 from cni_multus.kube.errors import Forbidden, NotFound, Unauthorized
+from cni_multus.kube.objects import Resource
 
 if TYPE_CHECKING:
     import argparse
 
+DAEMON_SETS = Resource("apps/v1", "daemonsets", "DaemonSet")
 PATIENCE = 20.0
 """Seconds in which the API server has to answer."""
 SURE = 5.0
@@ -44,7 +46,7 @@ class Leave(Command):
         FAILED: "it could not be uninstalled; `multus uninstall` on the node goes on",
     }
     examples = (
-        "multus node leave --root /host --daemonset kube-system/multus",
+        "multus node leave --root /host --daemonset multus",
         "multus node leave --root /host --bin-dir /var/lib/cni/bin --daemonset openshift-multus/multus",
     )
 
@@ -56,7 +58,7 @@ class Leave(Command):
             help="where the node's root is: /host in the DaemonSet's container (/)",
         )
         parser.add_argument("--bin-dir", metavar="DIR", default=BIN_DIR, help=f"where multus is installed ({BIN_DIR})")
-        parser.add_argument("--daemonset", metavar="NAMESPACE/NAME", required=True, help="the DaemonSet of this pod")
+        parser.add_argument("--daemonset", metavar="[NAMESPACE/]NAME", required=True, help="the DaemonSet of this pod")
         parser.add_argument(
             "--service-account-dir",
             metavar="DIR",
@@ -74,9 +76,9 @@ class Leave(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         bin_dir = absolute(arguments.root, "--bin-dir", arguments.bin_dir)
-        path = _path(arguments.daemonset)
+        namespace, name = _named(arguments.daemonset)
         try:
-            why = _why_removed(path, arguments.daemonset, arguments.service_account_dir)
+            why = _why_removed(namespace, name, arguments.service_account_dir)
         except CniError as error:
             say(f"cannot tell whether the DaemonSet {arguments.daemonset} is there; everything stays: {error.message}")
             return FOUND
@@ -91,27 +93,33 @@ def say(text: str) -> None:
     """One line in the log of the container, else on standard error."""
     line = f"multus node leave: {text}\n"
     try:
-        with open(OUTPUT, "w", encoding="utf-8") as log:
-            log.write(line)
-    except OSError:
-        sys.stderr.write(line)
+        if os.readlink("/proc/1/exe") == os.readlink("/proc/self/exe"):
+            with open(OUTPUT, "w", encoding="utf-8") as log:
+                log.write(line)
+            return
+    except OSError:  # nobody but us is there to be told
+        pass
+    sys.stderr.write(line)
 
 
-def _path(daemonset: str) -> str:
-    namespace, _, name = daemonset.partition("/")
-    if not all(part and part.replace("-", "").replace(".", "").isalnum() for part in (namespace, name)):
-        raise UsageError(f"--daemonset: {daemonset!r} is not NAMESPACE/NAME")
-    return f"/apis/apps/v1/namespaces/{namespace}/daemonsets/{name}"
+def _named(daemonset: str) -> tuple[str, str]:
+    """The namespace, "" for the account's own, and the name."""
+    namespace, slash, name = daemonset.rpartition("/")
+    for part in (name, *([namespace] if slash else [])):
+        if not part.replace("-", "").replace(".", "").isalnum():
+            raise UsageError(f"--daemonset: {daemonset!r} is neither NAME nor NAMESPACE/NAME")
+    return namespace, name
 
 
-def _why_removed(path: str, daemonset: str, account: str) -> str:
+def _why_removed(namespace: str, name: str, account: str) -> str:
     """Why nobody comes after this pod, "" if somebody does; raises CniError where the API server does not say."""
     access = in_cluster(os.environ, account)
+    daemonset = f"{namespace or access.namespace}/{name}"
     refused = 0.0
     while True:
         try:
             with Client(access, Deadline(PATIENCE)) as client:
-                found = client.get(path)
+                found = client.get(DAEMON_SETS.path(*daemonset.split("/")))
         except NotFound:
             return f"the DaemonSet {daemonset} is gone"
         except (Forbidden, Unauthorized) as error:
