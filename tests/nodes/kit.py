@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from cni_multus.node.configure import Configuration
 from cni_multus.node.generate import Options
+from tools.build import PROGRAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +61,9 @@ class Site:
         assert isinstance(document, dict)
         return document
 
-    def command(self, name: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "cni_multus", "node", name, "--root", str(self.root), *arguments]
+    def command(self, name: str, *arguments: str, built: bool = False) -> list[str]:
+        program = [str(PROGRAM)] if built else [sys.executable, "-m", "cni_multus"]
+        return [*program, "node", name, "--root", str(self.root), *arguments]
 
     def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(name, *arguments), cwd=ROOT, capture_output=True, text=True, check=False)
@@ -70,11 +72,11 @@ class Site:
 class Watcher:
     """`multus node watch` as a process; what it says goes to a file."""
 
-    def __init__(self, site: Site, *arguments: str, log: str = "log", settle: str = "1") -> None:
+    def __init__(self, site: Site, *arguments: str, log: str = "log", settle: str = "1", built: bool = False) -> None:
         self.log = site.root / log
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(
-                site.command("watch", "--health-address=127.0.0.1:0", "--settle", settle, *arguments),
+                site.command("watch", "--health-address=127.0.0.1:0", "--settle", settle, *arguments, built=built),
                 cwd=ROOT,
                 stderr=stream,
                 env={"PATH": os.environ["PATH"]},

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,7 @@ from cni_multus.node.marker import stamp
 from cni_multus.node.receipt import UNINSTALLING, Receipt
 from tests.node import in_private_mounts
 from tests.nodes.kit import NET_D, Site, fill, primary, until
+from tools.build import PROGRAM
 
 if TYPE_CHECKING:
     from tests.nodes.conftest import Start
@@ -384,6 +386,18 @@ def test_a_full_disk_is_told_and_waited_for(site: Site, watch: Start) -> None:
         watcher.end()
 
     in_private_mounts(work)
+
+
+def test_the_built_program_does_it_in_little_memory(site: Site, watch: Start) -> None:
+    assert PROGRAM.exists(), "run `make build` first"
+    site.put("10-calico.conflist")
+    watcher = watch(built=True)
+    watcher.wait_until_ready()
+    (site.net_d / OURS).rename(site.net_d / f"{OURS}.cilium_bak")
+    until((site.net_d / OURS).exists, lambda: watcher.said, watcher)
+    [peak] = [line for line in Path(f"/proc/{watcher.process.pid}/status").read_text().splitlines() if "VmHWM" in line]
+    assert int(peak.split()[1]) < 48 << 10
+    assert watcher.end() == 0
 
 
 def test_other_paths_are_not_found(site: Site, watch: Start) -> None:
