@@ -11,10 +11,14 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cni_multus.node import program
+from cni_multus.cni.config import Section
+from cni_multus.cni.document import parse_object
+from cni_multus.cni.errors import CniError
+from cni_multus.node import aside, program
 from cni_multus.node.changes import MAKE, REMOVE
+from cni_multus.node.primary import ENDINGS
 from cni_multus.node.receipt import HOME, LINK, Entry
-from cni_multus.node.root import under
+from cni_multus.node.root import resolved, under
 from cni_multus.registry import MODULES
 from cni_multus.state import files
 
@@ -48,6 +52,28 @@ def place(receipt: Receipt, changes: Changes, names: tuple[str, ...] | None) -> 
         there = under(receipt.root, path)
         if name not in (*(names or ()), OWN) and receipt.has(path) and target(there) == program.CURRENT_PROGRAM:
             changes.do(REMOVE, path, partial(files.remove, there), "link")
+
+
+def needs_links(receipt: Receipt) -> list[str]:
+    """The links that the primary's own configuration executes: without them it would not work."""
+    names = {os.path.basename(entry.path) for entry in receipt.entries.values() if entry.kind == LINK} - {OWN}
+    place = resolved(receipt.root, receipt.conf_dir)
+    used: set[object] = set()
+    for name in sorted(files.names(place)) if names and files.is_directory(place) else ():
+        if name.endswith((*ENDINGS, aside.SUFFIX)):
+            used |= _types(os.path.join(place, name))
+    return sorted(names & {name for name in used if isinstance(name, str)})
+
+
+def _types(path: str) -> set[object]:
+    """The plugins that a configuration names, their IPAM too; none where it is the meta-plugin's."""
+    try:
+        document = parse_object(files.read(path, follow=True) or b"", path)
+        plugins = Section(document).sections("plugins") or (Section(document),)
+        kinds = {plugin.text("type") for plugin in plugins}
+        return set() if OWN in kinds else kinds | {plugin.section("ipam").text("type") for plugin in plugins}
+    except CniError:
+        return set()
 
 
 def keep(receipt: Receipt, changes: Changes, path: str, before: str) -> None:

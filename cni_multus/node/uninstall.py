@@ -18,19 +18,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cni_multus.cni.errors import IoFailure
-from cni_multus.node import aside, passing, program
+from cni_multus.cni.errors import CniError, IoFailure
+from cni_multus.node import aside, dead, passing, program
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE, RESTORE
+from cni_multus.node.links import needs_links
 from cni_multus.node.publish import conf_lock, locked, own_files, restore_renamed, withdraw
-from cni_multus.node.receipt import (
-    ASIDE,
-    FILE,
-    UNINSTALLING,
-    Receipt,
-    home,
-    node_lock,
-    sweep,
-)
+from cni_multus.node.receipt import ASIDE, FILE, INSTALLED, UNINSTALLING, Receipt, home, node_lock, sweep
 from cni_multus.node.removal import Removal
 from cni_multus.node.root import resolved
 from cni_multus.state import files
@@ -45,6 +38,10 @@ USERS_WAIT = 120.0
 """Seconds that a request which is being served has for its end: kubelet gives up on a sandbox before."""
 
 
+class Needed(CniError):
+    """The primary's own plugins are links of ours."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Where, and how long it waits for others."""
@@ -55,6 +52,8 @@ class Options:
     users_wait: float = USERS_WAIT
     lock_wait: float = 60.0
     keep_log: bool = False
+    force: bool = False
+    """Even where the primary needs our links."""
 
 
 @dataclass
@@ -104,7 +103,9 @@ class _Leaving:
         self._removal = Removal(receipt, changes, keep_log=options.keep_log)
 
     def run(self) -> Outcome:
+        self._refuse()
         passing = self._begin()
+        self._detach_dead(passing)
         if left := self._left():
             return Outcome(left, [])
         self._settle(passing)
@@ -120,6 +121,20 @@ class _Leaving:
         self._removal.run()
         _sweep(self._options, self._changes)
         return Outcome([], [])
+
+    def _refuse(self) -> None:
+        """Raise where the primary itself would not work without us."""
+        if self._receipt.state == INSTALLED and not self._options.force and (needed := needs_links(self._receipt)):
+            raise Needed(
+                f"the primary CNI executes {', '.join(needed)}, which only our links provide: pods could neither start "
+                "nor stop; put the plugins themselves there, or use --force"
+            )
+
+    def _detach_dead(self, passing: str) -> None:
+        if self._receipt.root != "/" or self._changes.dry or not passing:
+            return
+        for key in dead.detach(self._journal, self._receipt.bin_dir, passing):
+            self._changes.do(REMOVE, f"{self._receipt.cni_dir}/journal/{key}", lambda: None, "its pod is dead")
 
     def _begin(self) -> str:
         """Step 1; the file that passes through, "" where there is none."""

@@ -17,8 +17,8 @@ from cni_multus.node.changes import Changes
 from cni_multus.node.configure import Configuration
 from cni_multus.node.generate import Options
 from cni_multus.node.install import Wanted, install
+from cni_multus.node.uninstall import Needed, uninstall
 from cni_multus.node.uninstall import Options as Leaving
-from cni_multus.node.uninstall import uninstall
 from tests.node import Node, Pod
 from tests.nodes.machine import _facts
 from tests.nodes.runtime import Failed, Runtime
@@ -77,9 +77,9 @@ class Place:
         )
         assert install(wanted, Changes()) == ""
 
-    def uninstall(self, settle: float = 0.5) -> bool:
+    def uninstall(self, *, force: bool = False) -> bool:
         """Whether nothing is left."""
-        return uninstall(Leaving("/", str(self.bins), settle=settle), Changes()).complete
+        return uninstall(Leaving("/", str(self.bins), settle=0.5, force=force), Changes()).complete
 
     def tree(self) -> dict[str, tuple[object, ...]]:
         return {str(path.relative_to(self.root)): _facts(path, True) for path in sorted(self.root.rglob("*"))}
@@ -186,3 +186,29 @@ def test_a_pod_whose_first_delete_failed_is_still_finished(place: Place, pod: Ca
     place.runtime.delete("one", one.netns)
     place.wait_for_the_end()
     assert place.tree() == before
+
+
+def test_pods_that_died_without_a_delete_do_not_keep_the_program(place: Place, pod: Callable[[str], Pod]) -> None:
+    before = place.tree()
+    place.install()
+    one = pod("one")
+    place.runtime.add("one", one.netns)
+    subprocess.run(["umount", one.netns], check=True)
+    os.unlink(one.netns)
+    assert place.uninstall()
+    assert place.node.reserved("primary") == place.node.reserved("second") == {}
+    (place.results / "multus-cni-network-one-eth0").unlink()
+    place.results.rmdir()
+    assert place.tree() == before
+
+
+def test_links_that_the_primary_needs_are_not_taken_from_it(place: Place, pod: Callable[[str], Pod]) -> None:
+    for name in ("bridge", "host-local"):
+        (place.bins / name).unlink()
+    place.install(links=("bridge", "host-local"))
+    one = pod("one")
+    place.runtime.add("one", one.netns)
+    with pytest.raises(Needed, match="executes bridge, host-local, which only our links provide"):
+        place.uninstall()
+    place.runtime.delete("one", one.netns)
+    assert place.uninstall(force=True)

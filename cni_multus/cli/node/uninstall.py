@@ -53,6 +53,7 @@ class Uninstall(Command):
             help="how long the runtime has to read its configuration again (6s)",
         )
         add_flag(parser, "--keep-log", "leave the log file")
+        add_flag(parser, "--force", "even where the primary CNI executes our links")
         add_flag(parser, "--in-turn", "do nothing where another process is at it: the last DEL says so")
         add_dry_run(parser)
         add_output(parser)
@@ -77,6 +78,7 @@ class _Run(Command):
             settle=arguments.settle,
             lock_wait=0.0 if arguments.in_turn else 60.0,
             keep_log=arguments.keep_log,
+            force=arguments.force,
         )
         outcome = uninstall(options, changes)
         show(arguments, changes, {"attachments": outcome.attachments, "processes": outcome.processes})
