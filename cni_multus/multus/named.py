@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import time
 
 from cni_multus import confdir
 from cni_multus.cni.config import Section
-from cni_multus.cni.errors import CniError, InvalidNetworkConfig
+from cni_multus.cni.errors import CniError, DecodingFailure, InvalidNetworkConfig
 from cni_multus.cni.names import is_name
 from cni_multus.multus.settings import blame
 from cni_multus.multus.wanted import CLUSTER_NETWORK, Wanted, of_definition, pass_over, system_namespaces
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from cni_multus.multus.settings import Settings
 
 _ENDINGS = (*confdir.LISTS, *confdir.PLUGINS)
+_WRITING = 0.5
+"""Seconds after which a file that is no JSON is not about to become that."""
 
 
 def named_networks(settings: Settings, kubernetes: Kubernetes | None) -> tuple[dict[int, Wanted], list[CniError]]:
@@ -56,11 +59,23 @@ def _find(settings: Settings, kubernetes: Kubernetes | None, value: str, where: 
     elif os.path.isdir(value):
         network = _first(value, version)
     else:
-        network = confdir.load_file(value, version=version)
+        network = _whole(value, version)
     if where == CLUSTER_NETWORK:
         network = _with_chain(network, settings, value)
     network.refuse_type("multus", "multus cannot be a delegate of itself")
     return Wanted(network, network.name, where)
+
+
+def _whole(path: str, version: str) -> Network:
+    """The network of a file which its owner may be writing just now, in place."""
+    deadline = time.monotonic() + _WRITING
+    while True:
+        try:
+            return confdir.load_file(path, version=version)
+        except DecodingFailure:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
 
 
 def _is_definition(settings: Settings, value: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,20 @@ def test_it_is_named_as_it_names_itself(node: Node, pod: Pod, directory: Path) -
     message = node.call("ADD", named(node, "nowhere", confDir=str(directory)), pod).failed(7)
     assert message.startswith("clusterNetwork: there is no network nowhere")
     assert "main, other" in message
+
+
+def test_a_file_that_is_being_written_is_waited_for(node: Node, pod: Pod, directory: Path) -> None:
+    """A primary that writes in place empties its file first; what stays broken is an error as before."""
+    path = directory / "10-main.conflist"
+    text = json.dumps(listed("main", node.bridge()))
+    path.write_text(text[:40])
+    writer = threading.Timer(0.2, path.write_text, (text,))
+    writer.start()
+    node.call("ADD", named(node, path), pod).succeeded()
+    writer.join()
+    node.call("DEL", named(node, path), pod).succeeded()
+    path.write_text("")
+    assert "10-main.conflist is empty" in node.call("ADD", named(node, path), pod).failed(6)
 
 
 def test_of_a_directory_the_first_configuration_counts(node: Node, pod: Pod, directory: Path) -> None:
