@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import name_of_type, parse, parse_object, print_compact
@@ -75,9 +76,16 @@ class Program(Plugin):
         self._call("GC", request)
 
     def _call(self, verb: str, request: Request) -> Outcome:
-        from cni_multus.program import run  # most requests execute nothing
+        from cni_multus import spent  # most requests execute nothing
+        from cni_multus.program import run
 
-        outcome = run(self.path, self._environment(verb, request), _stdin(verb, request), request.timeout or TIMEOUT)
+        begun = time.monotonic()
+        try:
+            outcome = run(
+                self.path, self._environment(verb, request), _stdin(verb, request), request.timeout or TIMEOUT
+            )
+        finally:
+            spent.note(spent.PROGRAMS, begun)
         if outcome.status != 0:
             raise _failure(self.path, outcome)
         if outcome.stderr:

@@ -26,13 +26,13 @@ def hold(
     """
     call = _Call(load, environment)
     try:
-        answer, status = call.answer(stdin), 0
+        answer, failure = call.answer(stdin), None
     except CniError as error:
-        answer, status = print_indented(_to_json(error, call.version)), 1
+        answer, failure = print_indented(_to_json(error, call.version)), error
     except Exception as error:  # the only one of this program: what nobody foresaw still gets its document
         _print_traceback(stderr)
-        unforeseen = CniError(f"internal error: {type(error).__name__}: {error}", "the traceback is on standard error")
-        answer, status = print_indented(_to_json(unforeseen, call.version)), 1
+        failure = CniError(f"internal error: {type(error).__name__}: {error}", "the traceback is on standard error")
+        answer = print_indented(_to_json(failure, call.version))
     try:
         if answer:
             stdout.write(answer)
@@ -42,9 +42,8 @@ def hold(
         failure = IoFailure(f"cannot write the answer to standard output: {error.strerror}")
         call.take_back(failure)
         _say(stderr, f"{failure.message}; {failure.details}\n" if failure.details else f"{failure.message}\n")
-        status = 1
-    call.tell(stderr)
-    return status
+    call.tell(failure, stderr)
+    return 1 if failure else 0
 
 
 class _Call:
@@ -97,11 +96,11 @@ class _Call:
         except (CniError, OSError) as failure:
             note_leftovers(error, [str(failure)])
 
-    def tell(self, stderr: BinaryIO) -> None:
+    def tell(self, error: CniError | None, stderr: BinaryIO) -> None:
         """Let the plugin know that the answer is out; whatever it does now, the answer stands."""
         try:
-            if self.plugin is not None:
-                self.plugin.told()
+            if self.plugin is not None and self.request is not None:
+                self.plugin.told(self.request, error)
         except Exception:  # as above
             _print_traceback(stderr)
 

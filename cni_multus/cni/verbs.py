@@ -7,6 +7,7 @@ from cni_multus.cni.versions import SUPPORTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni_multus.cni.errors import CniError
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Result
 
@@ -34,5 +35,5 @@ class Plugin:
     def collect_garbage(self, request: Request) -> None:
         """Remove what belongs to no attachment of `request.valid_attachments()`."""
 
-    def told(self) -> None:
-        """Do what can wait until the runtime has its answer, whatever that is: it is out, and nothing changes it."""
+    def told(self, request: Request, error: CniError | None) -> None:
+        """Do what can wait until the runtime has its answer, be it an `error`: it is out, and nothing changes it."""

@@ -5,6 +5,9 @@ How one is sent, and sent again, stands in `session`.
 
 from __future__ import annotations
 
+import time
+
+from cni_multus import spent
 from cni_multus.kube.answers import Call
 from cni_multus.kube.errors import BadAnswer, Expired
 from cni_multus.kube.objects import escape
@@ -139,7 +142,11 @@ class Client:
         return self._perform(call)
 
     def _perform(self, call: Call) -> Document:
-        return self._session.perform(call)
+        begun = time.monotonic()
+        try:
+            return self._session.perform(call)
+        finally:
+            spent.note(spent.API, begun)
 
 
 def _items(call: Call, part: Document, position: str) -> tuple[list[Document], str]:

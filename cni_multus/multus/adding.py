@@ -9,7 +9,6 @@ from cni_multus.cni.errors import CniError, InvalidNetworkConfig, PoolExhausted,
 from cni_multus.multus import records
 from cni_multus.multus.attach import attach
 from cni_multus.multus.kubernetes import Kubernetes
-from cni_multus.multus.log import Log
 from cni_multus.multus.plan import named, refuse_duplicates, refuse_taken_names, require_programs
 from cni_multus.multus.records import Turn
 from cni_multus.multus.settings import Settings, blame, pod_of
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Result
     from cni_multus.multus.kubernetes import Pod
+    from cni_multus.multus.log import Summary
     from cni_multus.multus.plan import Planned
     from cni_multus.multus.telling import Telling
     from cni_multus.state.journal import Record
@@ -35,10 +35,11 @@ READINESS_WAIT = 45.0
 class Adding:
     """One ADD; `telling` is what is told about it once the runtime has its answer."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, summary: Summary) -> None:
         self.request = request
         self.settings = Settings(request)
-        self.log = Log(self.settings, pod_of(request))
+        self.summary = summary
+        self.log = summary.open(self.settings, request)
         self.kubernetes = Kubernetes(request, self.settings)
         self.pod: Pod | None = None
         self.telling: Telling | None = None
@@ -50,6 +51,7 @@ class Adding:
     def result(self) -> Result:
         """Attach everything; the primary's result."""
         planned = self._decide()
+        self.summary.planned(planned)
         request, settings, log = self.request, self.settings, self.log
         log.debug(f"ADD in {request.netns}: " + ", ".join(f"{one.ifname} to {one.name}" for one in planned))
         self._await_readiness()
@@ -74,6 +76,7 @@ class Adding:
             except InvalidNetworkConfig as error:
                 self._warn(INVALID, error)
                 raise
+            self.summary.attached(results)
             if self.telling:
                 self.telling.added(self.pod, planned, results)
             return results[0]

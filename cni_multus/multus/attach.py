@@ -45,7 +45,7 @@ def attach(
         try:
             finish.hand_over_devices()
             _run(work)
-            results = [one.attached(request, log) for one in work]
+            results = [one.attached(request) for one in work]
             finish.move_default_route(results)
             finish.complete(record, results, look=publish is not None)
             if publish is not None:
@@ -153,16 +153,14 @@ class _Work:
         """Until `run_aside` has ended, if it was called at all."""
         self._done.acquire()
 
-    def attached(self, request: Request, log: Log) -> Result:
+    def attached(self, request: Request) -> Result:
         """The result; raises what happened instead."""
         if self.result is not None:
             return self.result
         name = self.planned.name
         unforeseen = CniError("it ended without a result", "the traceback is on standard error")
         where = f'[{pod_of(request)}:{name}]: error adding container to network "{name}"'
-        error = blame(self.error or unforeseen, where)
-        log.error(error.message)
-        raise error
+        raise blame(self.error or unforeseen, where)
 
     def detach(self) -> list[CniError]:
         """What failed; a network that did not come to be attached has taken itself back, as far as it could."""

@@ -10,7 +10,6 @@ from cni_multus.cni.errors import CniError, TryAgainLater
 from cni_multus.cni.request import VALID_ATTACHMENTS
 from cni_multus.multus import records, takeover
 from cni_multus.multus.detach import detach, joined
-from cni_multus.multus.log import Log
 from cni_multus.multus.plan import Planned, recorded
 from cni_multus.multus.records import Turn
 from cni_multus.multus.wanted import configured
@@ -20,14 +19,15 @@ from cni_multus.state.journal import Journal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.request import Request
+    from cni_multus.multus.log import Log
     from cni_multus.multus.settings import Settings
     from cni_multus.network import Network
     from cni_multus.state.journal import Record
 
 
-def collect(request: Request, settings: Settings) -> None:
+def collect(request: Request, settings: Settings, log: Log) -> None:
     """Detach what the runtime does not know any more, then let each network sweep; raises at the end."""
-    collection = _Collection(request, settings)
+    collection = _Collection(request, settings, log)
     for container_id, ifname in collection.sandboxes():
         collection.visit(container_id, ifname)
     collection.sweep()
@@ -38,12 +38,12 @@ def collect(request: Request, settings: Settings) -> None:
 class _Collection:
     """One GC: the networks that anything was attached to, the interfaces that must stay, and what went wrong."""
 
-    def __init__(self, request: Request, settings: Settings) -> None:
+    def __init__(self, request: Request, settings: Settings, log: Log) -> None:
         self.request = request
         self.settings = settings
         self.valid = _valid(request)
         self.journal = Journal(settings.cni_dir)
-        self.log = Log(settings, "GC")
+        self.log = log
         self.interfaces = set(self.valid)
         self.unsure = False
         networks, self.errors = configured(settings)

@@ -29,6 +29,7 @@ class Settings:
         "config",
         "delegate_timeout",
         "log_file",
+        "log_format",
         "log_level",
         "log_options",
         "log_to_stderr",
@@ -37,15 +38,17 @@ class Settings:
         "retry_delete",
     )
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, *, tolerant: bool = False) -> None:
         """Read the keys; on DEL what is wrong with one counts as its absence, since DEL must not depend on it."""
-        config = request.config if request.command != "DEL" else _Tolerant(request.config.raw)
+        tolerant = tolerant or request.command == "DEL"
+        config = _Tolerant(request.config.raw) if tolerant else request.config
         self.config = config
         self.cni_dir = directory(config, "cniDir", CNI_DIR)
         self.bin_dir = directory(config, "binDir", BIN_DIR)
         self.conf_dir = directory(config, "confDir", CONF_DIR)
         self.delegate_timeout = config.number("delegateTimeout", int(TIMEOUT), low=1, high=3600)
         self.log_file = config.text("logFile")
+        self.log_format = config.text("logFormat")
         self.log_level = config.text("logLevel")
         self.log_to_stderr = config.flag("logToStderr", True)
         self.log_options = config.section("logOptions")

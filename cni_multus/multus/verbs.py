@@ -9,7 +9,7 @@ from cni_multus.cni.errors import CheckFailed, CniError, NotAvailable, TryAgainL
 from cni_multus.cni.verbs import Plugin
 from cni_multus.multus import records
 from cni_multus.multus.detach import detach, joined
-from cni_multus.multus.log import Log
+from cni_multus.multus.log import Summary
 from cni_multus.multus.plan import Planned, recorded
 from cni_multus.multus.records import Found, Turn
 from cni_multus.multus.settings import PASSING, Settings, blame, pod_of
@@ -26,6 +26,7 @@ class Multus(Plugin):
     """Several networks for one sandbox."""
 
     def __init__(self) -> None:
+        self._summary = Summary()
         self._adding: Adding | None = None
         self._leaving: Settings | None = None
 
@@ -34,7 +35,7 @@ class Multus(Plugin):
             return self._add_directly(request)
         from cni_multus.multus.adding import Adding  # no other verb needs it
 
-        self._adding = Adding(request)
+        self._adding = Adding(request, self._summary)
         return self._adding.result()
 
     def _add_directly(self, request: Request) -> Result:
@@ -45,10 +46,11 @@ class Multus(Plugin):
         journal = Journal(settings.cni_dir)
         if records.any_trace(request, settings, journal):
             with Turn(journal, request.container_id, request.ifname):
-                _delete(request, settings, journal, Log(settings, pod_of(request)))
+                _delete(request, settings, journal, self._summary)
         return direct.add(request, settings)
 
-    def told(self) -> None:
+    def told(self, request: Request, error: CniError | None) -> None:
+        self._summary.tell(request, error)
         if self._leaving:
             from cni_multus.multus.direct import finish
 
@@ -68,7 +70,7 @@ class Multus(Plugin):
                 raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
             return
         with Turn(journal, request.container_id, request.ifname, needed=False):
-            _delete(request, settings, journal, Log(settings, pod_of(request)))
+            _delete(request, settings, journal, self._summary)
 
     def check(self, request: Request) -> None:
         settings = Settings(request)
@@ -77,7 +79,9 @@ class Multus(Plugin):
             from cni_multus.multus import direct
 
             return direct.check(request, settings)
-        pairs, errors = recorded(_attached(found, request, settings).record)
+        record = _attached(found, request, settings).record
+        self._summary.recorded(record.attachments)
+        pairs, errors = recorded(record)
         for planned, attachment in pairs:
             try:
                 planned.network.check(
@@ -114,16 +118,19 @@ class Multus(Plugin):
     def collect_garbage(self, request: Request) -> None:
         from cni_multus.multus.garbage import collect
 
-        collect(request, Settings(request))
+        settings = Settings(request)
+        collect(request, settings, self._summary.open(settings, request))
 
 
-def _delete(request: Request, settings: Settings, journal: Journal, log: Log) -> None:
+def _delete(request: Request, settings: Settings, journal: Journal, summary: Summary) -> None:
     found = records.find(request, settings, journal)
     if found is None:
         return
+    log = summary.open(settings, request)
     if found.damage is not None:
         log.error(f"detaching what the configuration names: {found.damage.message}")
     record = found.record
+    summary.recorded(record.attachments)
     log.debug(f"DEL in {request.netns}: " + ", ".join(attachment.ifname for attachment in record.attachments))
     told = record.failed
     errors = detach(request, settings, record, log)

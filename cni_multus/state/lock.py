@@ -74,12 +74,15 @@ class Lock:
         return -1
 
     def _wait_for(self, fd: int, deadline: float) -> None:
-        attempts = 0
+        attempts, begun = 0, 0.0
         while True:
             try:
-                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return _note_waiting(begun) if begun else None
             except BlockingIOError:
+                begun = begun or time.monotonic()
                 if time.monotonic() >= deadline:
+                    _note_waiting(begun)
                     raise self._busy() from None
             time.sleep(_PAUSES[min(attempts, len(_PAUSES) - 1)])
             attempts += 1
@@ -89,6 +92,12 @@ class Lock:
             f"{self._attempt}: {self._path} has been locked by another process for {self._wait:g} s; try again",
             f"`lslocks` and `fuser -v {self._path}` name the process; the lock goes when it ends",
         )
+
+
+def _note_waiting(begun: float) -> None:
+    from cni_multus import spent  # hardly ever
+
+    spent.note(spent.WAITING, begun)
 
 
 def _is_file_at(path: str, fd: int) -> bool:

@@ -16,7 +16,7 @@ from cni_multus.cni.versions import NEWEST, OLDEST, SUPPORTED
 from tests.cni.recorder import CONFIG, ENVIRONMENT, RESULT, VERBS, Conversation, Recorder, say
 
 if TYPE_CHECKING:
-    pass
+    from cni_multus.cni.request import Request
 
 # What goes out.
 
@@ -276,9 +276,11 @@ class Late(Recorder):
         self.stdout = stdout
         self.late = late
         self.seen: list[bytes] = []
+        self.error: CniError | None = None
 
-    def told(self) -> None:
+    def told(self, request: Request, error: CniError | None) -> None:
         self.seen.append(self.stdout.getvalue())
+        self.error = error
         if self.late is not None:
             raise self.late
 
@@ -292,6 +294,8 @@ def test_a_plugin_hears_when_its_answer_is_out(command: str, failure: Exception 
     assert plugin.verbs == [command]
     assert plugin.seen == [stdout.getvalue()]
     assert bool(stdout.getvalue()) == (command == "ADD" or failure is not None)
+    told = json.loads(stdout.getvalue())["msg"] if failure else None
+    assert (plugin.error.message if plugin.error else None) == told
 
 
 def test_it_hears_of_a_request_that_it_never_saw() -> None:
@@ -308,6 +312,8 @@ def test_it_hears_of_an_answer_that_nobody_gets_when_that_is_taken_back() -> Non
     Conversation(plugin, {"CNI_COMMAND": "ADD", **ENVIRONMENT}, json.dumps(CONFIG).encode(), stdout)
     assert plugin.verbs == ["ADD", "DEL"]
     assert plugin.seen == [b""]
+    assert plugin.error is not None
+    assert plugin.error.code == 5
 
 
 @pytest.mark.parametrize("late", [TryAgainLater("late"), OSError(28, "full"), RecursionError()])
