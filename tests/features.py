@@ -294,13 +294,15 @@ TABLE = """
 99 logs as JSON
   not yet: lines have a time, a level and a pod, and are text; JSON comes with the resident agent
 100 metrics endpoint
-  not yet: only a resident agent can be asked, and there is none
+  nodes/test_watch.py::test_an_edit_is_followed_at_once
+  nodes/test_watch.py::test_a_second_one_that_comes_first_is_taken
 101 latency and failures per verb and network
-  not yet: they are for the metrics endpoint
+  not yet: the metrics endpoint is that of the process which keeps the configuration; requests are not counted
 102 health and readiness endpoints
-  not yet: there is no resident agent; STATUS tells the runtime whether the node is ready
+  nodes/test_watch.py::test_a_primary_is_waited_for_and_that_is_said_again_and_again
+  nodes/test_watch.py::test_a_broken_primary_leaves_the_last_good_one
 103 profiling, opt-in
-  not yet: there is no resident agent to profile
+  not yet: nobody has asked for it of the process that keeps the configuration
 104 many requests at once are bounded
   binary/test_memory.py::test_two_hundred_requests_at_once_are_small
   multus/test_concurrency.py::test_many_pods_come_and_go_at_once
@@ -309,19 +311,28 @@ TABLE = """
 106 networks for a pod that runs
   not yet: it takes a resident agent that sees annotations change
 107 configuration that makes itself
-  not yet: there is no installer; 00-multus.conf is written by hand
+  nodes/test_generate.py::test_the_configuration_has_the_primarys_version_and_capabilities
+  nodes/test_pods.py::test_a_pod_gets_the_primarys_network
+  nodes/test_pods.py::test_the_entrypoints_options_mean_the_same
 108 configuration written whole, the last good one kept
-  not yet: there is no installer
+  nodes/test_publish.py::test_a_change_that_is_killed_is_finished_by_the_next
+  nodes/test_watch.py::test_a_broken_primary_leaves_the_last_good_one
+  nodes/test_looks.py::test_whatever_happens_it_comes_right_in_the_end
 109 configuration follows the primary's
-  not yet: there is no installer
+  nodes/test_watch.py::test_an_edit_is_followed_at_once
+  nodes/test_watch.py::test_capabilities_that_go_are_taken_away
+  nodes/test_watch.py::test_another_file_in_its_place_is_taken_once_that_lasts
+  nodes/test_watch.py::test_a_second_one_that_comes_first_is_taken
 110 own configuration put back where somebody removed it
-  not yet: there is no installer
+  nodes/test_watch.py::test_ours_is_restored_when_cilium_hides_it_and_that_has_a_limit
+  nodes/test_looks.py::test_it_is_restored_ten_times_and_then_once_a_minute
 111 cleaned up when it ends
-  not yet: nothing is resident that could end
+  nodes/test_watch.py::test_the_configuration_goes_at_the_end_only_where_that_is_asked_for
+  nodes/test_watch.py::test_a_primary_is_renamed_again_when_it_comes_again
 112 uninstalled without a trace
   not yet: there is no installer; README has what there is to remove
 113 the token of the node's kubeconfig is refreshed
-  not yet: a token file is read anew by every request, and there is no installer yet that writes one
+  nodes/test_watch.py::test_a_renewed_token_is_on_the_node_at_once
 114 client certificates per node
   not yet: there is no installer that would ask for them
 115 approver of certificate requests
@@ -329,7 +340,8 @@ TABLE = """
 116 installer's exit status
   not yet: there is no installer
 117 configuration that the user provides
-  not yet: there is no installer that would take it
+  nodes/test_watch.py::test_an_operators_file_is_followed_and_the_process_stays
+  nodes/test_generate.py::test_an_operators_file_is_checked
 118 nobody's files are removed with the daemon's socket
   not yet: there is no resident agent, and no socket
 119 no more rights than are needed
