@@ -23,7 +23,7 @@ from cni_multus.node import aside, dead, passing, program
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE, RESTORE
 from cni_multus.node.links import needs_links
 from cni_multus.node.publish import conf_lock, locked, own_files, restore_renamed, withdraw
-from cni_multus.node.receipt import ASIDE, FILE, INSTALLED, UNINSTALLING, Receipt, home, node_lock, sweep
+from cni_multus.node.receipt import ASIDE, FILE, HOME, INSTALLED, UNINSTALLING, Receipt, home, node_lock, sweep
 from cni_multus.node.removal import Removal
 from cni_multus.node.root import resolved
 from cni_multus.state import files
@@ -141,7 +141,10 @@ class _Leaving:
         receipt, changes = self._receipt, self._changes
         if not changes.dry and receipt.state != UNINSTALLING:
             receipt.state = UNINSTALLING
-            receipt.write()
+            try:
+                receipt.write()
+            except IoFailure:
+                self._changes.leave(f"{receipt.bin_dir}/{HOME}", "the disk is full: the configuration alone says it")
         place = resolved(receipt.root, receipt.conf_dir)
         if not files.is_directory(place):
             return ""

@@ -79,7 +79,8 @@ class Place:
 
     def uninstall(self, *, force: bool = False) -> bool:
         """Whether nothing is left."""
-        return uninstall(Leaving("/", str(self.bins), settle=0.5, force=force), Changes()).complete
+        options = Leaving("/", str(self.bins), settle=0.5, force=force)
+        return bool(self.node.run(lambda: uninstall(options, Changes()).complete))
 
     def tree(self) -> dict[str, tuple[object, ...]]:
         return {str(path.relative_to(self.root)): _facts(path, True) for path in sorted(self.root.rglob("*"))}
