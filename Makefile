@@ -27,6 +27,11 @@ demo: build ## build, then show the main job: a pod with three networks in names
 build: venv ## freeze the program into dist/multus/multus (does nothing when its inputs have not changed)
 	$(python) -m tools.build multus
 
+.PHONY: image
+image: build ## write the image without a builder: dist/multus.image.tar, for ctr, podman and kind to load
+	rm -rf build/image
+	$(python) -m tools.image build/image dist/multus.image.tar
+
 ##@ Working on it
 
 .PHONY: test
