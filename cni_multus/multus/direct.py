@@ -15,6 +15,7 @@ from cni_multus.cni.document import parse_object, print_compact
 from cni_multus.cni.errors import CniError, TryAgainLater
 from cni_multus.cni.result import Result
 from cni_multus.cni.versions import OLDEST
+from cni_multus.delegate import find
 from cni_multus.multus.settings import PASSING
 from cni_multus.network import Network
 from cni_multus.state import libcni_cache
@@ -121,11 +122,22 @@ def _network(entry: Entry) -> Network | None:
 def _delete_remembered(entry: Entry, request: Request, settings: Settings) -> list[CniError]:
     network = _network(entry)
     assert network is not None
+    made = _for(network, request, settings)
+    # Of a primary that left the node nobody can take anything apart: it must not keep the pod for ever.
+    network.plugins = tuple(plugin for plugin in network.plugins if _is_there(plugin, made))
     try:
         result = Result.parse(Section(entry.result), OLDEST) if entry.result else None
     except CniError:
         result = None
-    return network.delete(_for(network, request, settings), result, Section(entry.capability_args))
+    return network.delete(made, result, Section(entry.capability_args))
+
+
+def _is_there(plugin: Section, request: Request) -> bool:
+    try:
+        find(plugin.text("type"), request.path, programs_first=True)
+    except CniError:
+        return False
+    return True
 
 
 def _for(network: Network, request: Request, settings: Settings) -> Request:
