@@ -53,7 +53,7 @@ def lay_out(root: Path, program: Path = PROGRAM) -> None:
 
 
 def libraries(program: Path) -> list[str]:
-    """The system's files that the loader maps: those of the program, and of its own libraries what it does not bring."""
+    """The system's files that the loader maps: those of the program, and of its own libraries what it lacks."""
     brought = {path.name: path for path in program.parent.rglob("*.so*")}
     needed = set(_linked(program))
     for library in brought.values():
