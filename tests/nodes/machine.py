@@ -114,10 +114,11 @@ class Machine:
 
     def tree(self, *, times: bool = True) -> Tree:
         """Everything on the node: kind, permissions, owner, content, and when files were changed."""
-        return dict(sorted((str(path.relative_to(self.root)), _facts(path, times)) for path in self.root.rglob("*")))
+        return dict(sorted((str(path.relative_to(self.root)), facts(path, times)) for path in self.root.rglob("*")))
 
 
-def _facts(path: Path, times: bool) -> tuple[object, ...]:
+def facts(path: Path, times: bool) -> tuple[object, ...]:
+    """What a file is; the times of directories change with what is in them."""
     found = path.lstat()
     common = (stat.filemode(found.st_mode), found.st_uid, found.st_gid)
     if path.is_symlink():

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from cni_multus.node.changes import Changes
 from cni_multus.node.configure import Configuration
 from cni_multus.node.generate import Options
 from cni_multus.node.install import Wanted, install
+from cni_multus.node.processes import executing
 from cni_multus.node.uninstall import Needed, uninstall
 from cni_multus.node.uninstall import Options as Leaving
 from tests.node import Node, Pod
-from tests.nodes.machine import _facts
+from tests.nodes.load import Load
+from tests.nodes.machine import facts
 from tests.nodes.runtime import Failed, Runtime
 from tools.build import PROGRAM
 from tools.reference import reference_plugins
@@ -83,7 +86,7 @@ class Place:
         return bool(self.node.run(lambda: uninstall(options, Changes()).complete))
 
     def tree(self) -> dict[str, tuple[object, ...]]:
-        return {str(path.relative_to(self.root)): _facts(path, True) for path in sorted(self.root.rglob("*"))}
+        return {str(path.relative_to(self.root)): facts(path, True) for path in sorted(self.root.rglob("*"))}
 
     def rules(self) -> str:
         """What the node's packet filter still has about pods."""
@@ -198,8 +201,6 @@ def test_pods_that_died_without_a_delete_do_not_keep_the_program(place: Place, p
     os.unlink(one.netns)
     assert place.uninstall()
     assert place.node.reserved("primary") == place.node.reserved("second") == {}
-    (place.results / "multus-cni-network-one-eth0").unlink()
-    place.results.rmdir()
     assert place.tree() == before
 
 
@@ -213,3 +214,53 @@ def test_links_that_the_primary_needs_are_not_taken_from_it(place: Place, pod: C
         place.uninstall()
     place.runtime.delete("one", one.netns)
     assert place.uninstall(force=True)
+
+
+def test_an_end_that_is_killed_is_made_by_the_next_request(place: Place, pod: Callable[[str], Pod]) -> None:
+    """The last DEL starts it; it is killed while it waits for the runtime."""
+    before = place.tree()
+    place.install()
+    one, two = pod("one"), pod("two")
+    place.runtime.add("one", one.netns)
+    assert not place.uninstall()
+    place.runtime.delete("one", one.netns)
+    ends = executing("/", [str(place.bins / ".multus" / "current" / "multus")])
+    assert len(ends) == 1
+    os.kill(ends[0], signal.SIGKILL)
+    time.sleep(0.2)
+    assert (place.net_d / "00-multus.conflist").exists()
+    place.runtime.add("two", two.netns)
+    assert set(two.links()) == {"eth0"}
+    place.wait_for_the_end()
+    assert place.tree() == before
+    place.runtime.delete("two", two.netns)
+    assert two.links() == {}
+    assert place.node.reserved("primary") == {}
+
+
+def test_requests_go_on_at_every_moment_of_the_end(place: Place, netns: MakeNamespace) -> None:
+    """Pods start and stop without a pause from before the command until after it: none fails."""
+    place.install()
+    kept = Pod(netns("kept"), "kept")
+    place.runtime.add("kept", kept.netns)
+    pods = [Pod(netns(f"pod-{at}"), f"pod-{at}") for at in range(2)]
+
+    def attach(one: Pod) -> Callable[[int], None]:
+        def work(_: int) -> None:
+            place.runtime.add(one.container_id, one.netns)
+            place.runtime.delete(one.container_id, one.netns)
+
+        return work
+
+    with Load(*map(attach, pods)) as load:
+        time.sleep(1)
+        place.uninstall()
+        time.sleep(1)
+        place.runtime.delete("kept", kept.netns)
+        place.wait_for_the_end()
+        time.sleep(1)
+    assert load.failures == []
+    assert min(load.done) > 10, load.done
+    assert [one.links() for one in (*pods, kept)] == [{}, {}, {}]
+    assert place.node.reserved("primary") == place.node.reserved("second") == {}
+    assert place.rules() == ""
