@@ -292,7 +292,8 @@ TABLE = """
   multus/test_logfile.py::test_a_full_file_is_moved_and_compressed
   multus/test_logfile.py::test_as_many_backups_are_kept_as_asked_for
 99 logs as JSON
-  not yet: lines have a time, a level and a pod, and are text; JSON comes with the resident agent
+  multus/test_log.py::test_lines_of_json_have_everything_under_its_name
+  multus/test_log.py::test_a_failure_in_json_has_code_and_message
 100 metrics endpoint
   nodes/test_watch.py::test_an_edit_is_followed_at_once
   nodes/test_watch.py::test_a_second_one_that_comes_first_is_taken

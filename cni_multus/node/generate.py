@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 NAME = "multus-cni-network"
 PLUGIN, LIST = "00-multus.conf", "00-multus.conflist"
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
-LEVELS = ("debug", "verbose", "error", "panic")
+LEVELS = ("debug", "verbose", "info", "error", "panic")
 OWN_OPTION = frozenset(("cniVersion", "cniVersions", "name", "type", "clusterNetwork", "delegates", "plugins"))
 """Keys that are decided by other means than being given."""
 

@@ -239,6 +239,7 @@ META = {
     "cni_multus.multus.settings",
     "cni_multus.multus.verbs",
     "cni_multus.network",
+    "cni_multus.spent",
     "cni_multus.state.journal",
     "cni_multus.state.lines",
     "plugins.macvlan",

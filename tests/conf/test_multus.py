@@ -82,5 +82,6 @@ def test_the_log_is_where_the_configuration_says(node: Terminal, pod: str) -> No
     config = moved(node, "00-multus-all-keys")
     called(node, "ADD", config, pod)
     called(node, "DEL", config, pod)
-    lines = (node.root / "multus.log").read_text().splitlines()
-    assert any("network-status" in line for line in lines)
+    lines = [json.loads(line) for line in (node.root / "multus.log").read_text().splitlines()]
+    assert any("network-status" in line["message"] for line in lines if "message" in line)
+    assert [(line["verb"], line["outcome"]) for line in lines if "verb" in line] == [("ADD", "ok"), ("DEL", "ok")]

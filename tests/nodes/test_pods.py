@@ -124,7 +124,7 @@ def test_the_entrypoints_options_mean_the_same(site: Site) -> None:
     [
         ("--cni-conf-dir=net.d", "--cni-conf-dir: 'net.d' is not an absolute path"),
         ("--multus-master-cni-file-name=../x", "is a path"),
-        ("--multus-log-level=loud", "none of debug, verbose, error, panic"),
+        ("--multus-log-level=loud", "none of debug, verbose, info, error, panic"),
         ("--cni-version=7", "--cni-version: '7' is none of"),
         ("--force-cni-version", "--force-cni-version: say which"),
         ("--rename-conf-file=maybe", "neither true nor false"),

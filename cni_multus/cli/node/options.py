@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 CONF_DIR = "/etc/cni/net.d"
 KUBECONFIG = "multus.d/multus.kubeconfig"
+LOG_FILE = "/var/log/multus.log"
 
 _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
 
@@ -118,7 +119,9 @@ def _add_content(group: argparse._ArgumentGroup) -> None:
     )
     add_flag(group, "--multus-log-to-stderr", "log to the runtime's log (true)", default=True)
     group.add_argument("--multus-log-level", metavar="LEVEL", type=_level, default="", help=", ".join(LEVELS))
-    group.add_argument("--multus-log-file", metavar="FILE", default="", help="log to this file")
+    group.add_argument(
+        "--multus-log-file", metavar="FILE", default=LOG_FILE, help=f"log to this file ({LOG_FILE}); '' for none"
+    )
     group.add_argument(
         "--multus-conf-key",
         metavar="KEY=JSON",
