@@ -14,22 +14,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 LIBC = ctypes.CDLL(None, use_errno=True)
-TRACEME, SYSCALL, SETOPTIONS = 0, 24, 0x4200
+TRACEME, SYSCALL, SETOPTIONS, GET_SYSCALL_INFO = 0, 24, 0x4200, 0x420E
 TRACESYSGOOD, EXITKILL = 1, 0x100000
 STOPPED_AT_CALL = signal.SIGTRAP | 0x80
+CHANGES = frozenset(
+    # write, sendfile, copy_file_range, ftruncate, fsync, fdatasync, flock, and what changes names and permissions
+    (1, 40, 326, 77, 74, 75, 73, 82, 83, 84, 86, 87, 88, 90, 91, 258, 263, 264, 265, 266, 268, 316)
+)
+"""Numbers of x86-64 (arch/x86/entry/syscalls/syscall_64.tbl)."""
+OPEN, OPENAT = 2, 257
 
 
-def calls(work: Callable[[], object]) -> int:
-    """How many system calls `work` makes; it must not fail."""
-    made, status = _step(work, sys.maxsize)
+def calls(work: Callable[[], object], *, changing: bool = False) -> int:
+    """How many system calls `work` makes, or of those that change files; it must not fail."""
+    made, status = _step(work, sys.maxsize, changing)
     assert os.WIFEXITED(status), status
     assert os.WEXITSTATUS(status) == 0
     return made
 
 
-def killed_before(work: Callable[[], object], number: int) -> bool:
+def killed_before(work: Callable[[], object], number: int, *, changing: bool = False) -> bool:
     """Kill it before its system call of this number, from 1, does anything; False where it had ended before."""
-    _, status = _step(work, number)
+    _, status = _step(work, number, changing)
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL
         return True
@@ -37,7 +43,7 @@ def killed_before(work: Callable[[], object], number: int) -> bool:
     return False
 
 
-def _step(work: Callable[[], object], last: int) -> tuple[int, int]:
+def _step(work: Callable[[], object], last: int, changing: bool) -> tuple[int, int]:
     """Let a child run until its call number `last`; how many calls it made, and how it ended."""
     pid = os.fork()
     if pid == 0:
@@ -55,11 +61,21 @@ def _step(work: Callable[[], object], last: int) -> tuple[int, int]:
             deliver = os.WSTOPSIG(status)
             continue
         deliver = 0
-        made += entering
-        if entering and made == last:
+        counts = entering and (not changing or _changes(pid))
+        made += counts
+        if counts and made == last:
             os.kill(pid, signal.SIGKILL)
             return made, os.waitpid(pid, 0)[1]
         entering = not entering
+
+
+def _changes(pid: int) -> bool:
+    """Whether the call that it is about to make changes files."""
+    told = (ctypes.c_uint64 * 11)()  # struct ptrace_syscall_info: the call's number and arguments from byte 24 on
+    LIBC.ptrace(GET_SYSCALL_INFO, pid, ctypes.c_void_p(ctypes.sizeof(told)), told)
+    number, arguments = told[3], told[4:]
+    flags = arguments[1] if number == OPEN else arguments[2] if number == OPENAT else 0
+    return number in CHANGES or bool(flags & (os.O_CREAT | os.O_TRUNC))
 
 
 def _be_traced(work: Callable[[], object]) -> None:

@@ -83,6 +83,11 @@ def drop_second_name(directory: str, name: str) -> None:
         files.remove(os.path.join(directory, name + SUFFIX))
 
 
+def tidy(directory: str) -> None:
+    """Remove what a killed process left of `add_name`."""
+    files.remove(os.path.join(directory, _TEMPORARY))
+
+
 def _is_same(path: str, other: str) -> bool:
     try:
         return os.path.samestat(os.lstat(path), os.lstat(other))

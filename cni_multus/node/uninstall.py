@@ -162,6 +162,8 @@ class _Leaving:
         for entry in self._receipt.entries.values():
             directory, name = os.path.split(entry.path)
             place = resolved(self._receipt.root, directory)
+            if entry.kind == ASIDE and not self._changes.dry:
+                aside.tidy(place)
             if entry.kind == ASIDE and os.path.lexists(os.path.join(place, name + aside.SUFFIX)):
                 work = partial(aside.give_back, place, name)
                 self._changes.do(RESTORE, entry.path, work, "the primary's own name")

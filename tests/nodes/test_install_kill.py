@@ -1,4 +1,4 @@
-"""Install and uninstall killed before a system call: the same command finishes, and the other takes back."""
+"""Install and uninstall killed before each change: the same command finishes, and the other takes back."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ def machine(tmp_path: Path) -> Machine:
     return made
 
 
-def points(work: Callable[[], object], machine: Machine, most: int) -> list[int]:
-    """Which calls to kill it before: at most so many of all that it makes, evenly, or all of them."""
+def points(work: Callable[[], object], machine: Machine) -> range:
+    """Which calls to kill it before: each that changes something."""
     saved = save(machine)
-    count = calls(work)
+    count = calls(work, changing=True)
     restore(machine, saved)
-    return list(range(1, count + 1, max(1, count // most)))
+    assert count > 30
+    return range(1, count + 1)
 
 
 def save(machine: Machine) -> Path:
@@ -47,8 +48,7 @@ def shape(machine: Machine) -> dict[str, tuple[object, ...]]:
     return {name: facts for name, facts in machine.tree(times=False).items() if not name.endswith("installed.json")}
 
 
-@pytest.mark.parametrize("offset", range(3))
-def test_an_installation_that_was_killed_is_finished_or_taken_back(machine: Machine, offset: int) -> None:
+def test_an_installation_that_was_killed_is_finished_or_taken_back(machine: Machine) -> None:
     wanted = machine.wanted(links=("macvlan", "tap"), rename=True)
 
     def work() -> None:
@@ -58,10 +58,9 @@ def test_an_installation_that_was_killed_is_finished_or_taken_back(machine: Mach
         install(wanted, Changes())
 
     before, empty = save(machine), shape(machine)
-    for number in [point + offset for point in points(work, machine, 40)]:
+    for number in points(work, machine):
         restore(machine, before)
-        if not killed_before(work, number):
-            continue
+        assert killed_before(work, number, changing=True)
         killed = machine.place / "killed"
         shutil.rmtree(killed, ignore_errors=True)
         shutil.copytree(machine.root, killed, symlinks=True)
@@ -76,16 +75,14 @@ def test_an_installation_that_was_killed_is_finished_or_taken_back(machine: Mach
         assert shape(machine) == empty, number
 
 
-@pytest.mark.parametrize("offset", range(3))
-def test_an_uninstallation_that_was_killed_is_finished_or_taken_back(machine: Machine, offset: int) -> None:
+def test_an_uninstallation_that_was_killed_is_finished_or_taken_back(machine: Machine) -> None:
     empty = shape(machine)
     machine.install(links=("macvlan", "tap"), rename=True)
     machine.install(source=machine.program("2.0.0"), rename=True)
     before = save(machine)
-    for number in [point + offset for point in points(machine.uninstall, machine, 40)]:
+    for number in points(machine.uninstall, machine):
         restore(machine, before)
-        if not killed_before(machine.uninstall, number):
-            continue
+        assert killed_before(machine.uninstall, number, changing=True)
         killed = machine.place / "killed"
         shutil.rmtree(killed, ignore_errors=True)
         shutil.copytree(machine.root, killed, symlinks=True)
@@ -102,8 +99,8 @@ def test_at_every_moment_of_a_removal_there_is_a_configuration(machine: Machine)
     """The primary's own, or ours: a runtime that looks just then finds one."""
     machine.install(rename=True)
     before = save(machine)
-    for number in points(machine.uninstall, machine, 120):
+    for number in points(machine.uninstall, machine):
         restore(machine, before)
-        killed_before(machine.uninstall, number)
+        assert killed_before(machine.uninstall, number, changing=True)
         names = [path.name for path in machine.at("/etc/cni/net.d").iterdir()]
         assert "00-multus.conf" in names or "10-calico.conflist" in names, number
