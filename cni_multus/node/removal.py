@@ -86,12 +86,13 @@ class Removal:
                 self._drop(path, one)
 
     def _remove_logs(self, path: str) -> None:
-        """The log, and what it was rotated to: `<name>-<time>.log`, compressed or not."""
+        """The log, and what it was rotated to: `<name>-<time>`, or as the Go Multus has it `<stem>-<time>.log`."""
         place = under(self._receipt.root, path)
         directory, name = os.path.split(place)
         stem, ending = os.path.splitext(name)
         for other in sorted(files.names(directory)):
-            if other == name or (other.startswith(f"{stem}-20") and other.removesuffix(".gz").endswith(ending)):
+            theirs = other.startswith(f"{stem}-20") and other.removesuffix(".gz").endswith(ending)
+            if other == name or other.startswith(f"{name}-20") or theirs:
                 self._drop(f"{os.path.dirname(path)}/{other}", f"{directory}/{other}", "log")
 
     def _remove_state(self, path: str) -> None:

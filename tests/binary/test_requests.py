@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -149,6 +150,24 @@ def test_all_links_of_a_pod_go_with_one_message(node: Node, pod: Pod, tmp_path: 
     ask(node, pod, "DEL", three(node), *strace).succeeded()
     assert len(re.findall(r"nlmsg_type=(?:RTM_DELLINK|0x11\b)", log.read_text())) == 1
     assert node.remains(pod) == {}
+
+
+def test_every_request_is_one_line_of_the_log_file(node: Node, pod: Pod) -> None:
+    log = node.root / "multus.log"
+    config = three(node, logFile=str(log), logFormat="json")
+    quiet = [ask(node, pod, verb, config).succeeded().stderr for verb in ("ADD", "DEL", "DEL")]
+    failed = ask(node, pod, "ADD", {**config, "delegates": []})
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [(line["verb"], line["outcome"]) for line in lines] == [
+        ("ADD", "ok"),
+        ("DEL", "ok"),
+        ("DEL", "ok"),
+        ("ADD", "failed"),
+    ]
+    assert [one["interface"] for one in lines[0]["networks"]] == ["eth0", "net1", "net2"]
+    assert lines[0]["networks"] == lines[1]["networks"]
+    assert lines[-1]["message"] == failed.failed(7)
+    assert (quiet, failed.stderr) == (["", "", ""], log.read_text().splitlines(keepends=True)[-1])
 
 
 def test_messages_of_the_log_stay_off_standard_output(node: Node, pod: Pod) -> None:
