@@ -9,16 +9,23 @@ The names are relative, which kubeconfigs resolve from where they are: so it is 
 from __future__ import annotations
 
 import os
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.document import print_indented
 from cni_multus.cni.errors import IoFailure
 from cni_multus.kube.credentials import SERVICE_ACCOUNT, clean_token, in_cluster, read
-from cni_multus.node.root import resolved
+from cni_multus.node.changes import CHANGE, MAKE
+from cni_multus.node.receipt import DIRECTORY as FOLDER
+from cni_multus.node.receipt import FILE, Entry
+from cni_multus.node.root import resolved, under
 from cni_multus.state import files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from cni_multus.node.changes import Changes
+    from cni_multus.node.receipt import Receipt
 
 DIRECTORY = "multus.d"
 KUBECONFIG, TOKEN, AUTHORITY = "multus.kubeconfig", "token", "ca.crt"
@@ -56,6 +63,37 @@ def kubeconfig(
         "current-context": "multus-context",
     }
     return print_indented(document)
+
+
+def expect(receipt: Receipt, changes: Changes) -> None:
+    """Let the receipt have what is not there yet: the watch may make it."""
+    directory = f"{receipt.conf_dir}/{DIRECTORY}"
+    expected = [
+        Entry(directory, FOLDER),
+        *(Entry(f"{directory}/{name}", FILE) for name in (KUBECONFIG, TOKEN, AUTHORITY)),
+    ]
+    new = [entry for entry in expected if not os.path.lexists(under(receipt.root, entry.path))]
+    changes.note(receipt, *(entry for entry in new if not receipt.has(entry.path)))
+
+
+def place(receipt: Receipt, changes: Changes, service_account: str, content: bytes) -> None:
+    """Have the files of an account, and the kubeconfig with this content, on the node."""
+    root, conf_dir = receipt.root, receipt.conf_dir
+    directory = f"{conf_dir}/{DIRECTORY}"
+    changes.directory(receipt, directory)
+    if names := stale(root, conf_dir, service_account):
+        paths = [f"{directory}/{name}" for name in names]
+        is_new = not any(os.path.lexists(under(root, path)) for path in paths)
+        changes.note(receipt, *(Entry(path, FILE) for path in paths))
+        work = partial(refresh, root, conf_dir, service_account)
+        shown = f"{directory}/{' '.join(names)}"
+        changes.do(MAKE if is_new else CHANGE, shown, work, "from the service account")
+    path = f"{directory}/{KUBECONFIG}"
+    there = under(root, path)
+    if (found := files.read(there)) != content:
+        changes.note(receipt, Entry(path, FILE))
+        write = partial(files.write_atomically, there, content, temporary=f"{there}.coming")
+        changes.do(MAKE if found is None else CHANGE, path, write, "names the token's file")
 
 
 def _current(service_account: str) -> dict[str, bytes]:

@@ -161,8 +161,9 @@ class _Installing:
             self._copy(wanted.source)
         links.place(self._receipt, self._changes, wanted.links)
         self._make_state()
+        credentials.expect(self._receipt, self._changes)
         if wanted.kubeconfig:
-            self._give_credentials()
+            credentials.place(self._receipt, self._changes, wanted.service_account, wanted.kubeconfig)
         waiting = self._configure(wanted.configuration) if wanted.configuration else ""
         self._revive()
         self._prune()
@@ -193,35 +194,6 @@ class _Installing:
         log = self._wanted.log_file
         if log and not os.path.lexists(under(receipt.root, log)):
             self._changes.note(receipt, Entry(log, LOG))
-
-    def _give_credentials(self) -> None:
-        wanted, receipt, changes = self._wanted, self._receipt, self._changes
-        directory = f"{wanted.conf_dir}/{credentials.DIRECTORY}"
-        changes.directory(receipt, directory)
-        names = credentials.stale(wanted.root, wanted.conf_dir, wanted.service_account)
-        if names:
-            changes.note(receipt, *(self._file(directory, name) for name in names))
-            first = self._file(directory, names[0])
-            changes.do(
-                CHANGE if receipt.has(first.path) and os.path.lexists(under(wanted.root, first.path)) else MAKE,
-                f"{directory}/{{{','.join(names)}}}" if len(names) > 1 else first.path,
-                lambda: credentials.refresh(wanted.root, wanted.conf_dir, wanted.service_account),
-                "from the service account",
-            )
-        path = f"{directory}/{credentials.KUBECONFIG}"
-        place = under(wanted.root, path)
-        if (there := files.read(place)) != wanted.kubeconfig:
-            changes.note(receipt, self._file(directory, credentials.KUBECONFIG))
-            action = MAKE if there is None else CHANGE
-            changes.do(
-                action,
-                path,
-                partial(files.write_atomically, place, wanted.kubeconfig, temporary=f"{place}.coming"),
-                "names the token's file",
-            )
-
-    def _file(self, directory: str, name: str) -> Entry:
-        return Entry(f"{directory}/{name}", FILE)
 
     def _configure(self, configuration: Configuration) -> str:
         """Publish the configuration; why not yet, where the primary's is to be waited for."""

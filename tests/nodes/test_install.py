@@ -169,6 +169,15 @@ def test_an_empty_token_is_not_taken(machine: Machine) -> None:
     assert machine.at(f"{NET_D}/multus.d/token").read_text() == "first"
 
 
+def test_credentials_that_came_later_go_as_well(machine: Machine) -> None:
+    before = machine.tree()
+    machine.install(kubeconfig=b"")
+    machine.at(f"{NET_D}/multus.d").mkdir()
+    credentials.refresh(str(machine.root), NET_D, str(machine.account))
+    machine.uninstall()
+    assert machine.tree() == before
+
+
 def test_links_on_the_way_are_the_node_s(machine: Machine) -> None:
     """As k3s has it: the directory of plugins is behind an absolute link."""
     machine.at("/data/v1").mkdir(parents=True)
