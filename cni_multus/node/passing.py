@@ -16,6 +16,8 @@ from cni_multus.cni.errors import CniError
 from cni_multus.node.generate import NAME, PLUGIN, Options, generate
 from cni_multus.node.marker import EDITED, MARKER, UNINSTALLING, stamp
 from cni_multus.node.primary import find_primary
+from cni_multus.node.publish import own_files
+from cni_multus.node.root import resolved
 from cni_multus.state import files
 
 if TYPE_CHECKING:
@@ -32,6 +34,11 @@ class Passing:
 
     name: str
     data: bytes
+
+
+def is_passing(root: str, conf_dir: str) -> bool:
+    """Whether it is what the runtime reads, since an uninstallation has not ended."""
+    return any(mark.uninstalling for mark in own_files(resolved(root, conf_dir)).values())
 
 
 def configuration(receipt: Receipt, ours: dict[str, bytes | None]) -> Passing:

@@ -11,7 +11,14 @@ if TYPE_CHECKING:
 
 def can_be_seen(root: str) -> bool:
     """Whether the node's processes can be seen from here."""
-    return os.path.isdir(os.path.join(root, "proc/1"))
+    first = os.path.join(root, "proc/1")
+    try:
+        os.stat(f"{first}/exe")
+    except FileNotFoundError:
+        return os.path.isdir(first)
+    except PermissionError:  # a container that is confined sees that they are there, and no more
+        return False
+    return True
 
 
 def executing(root: str, programs: Iterable[str]) -> list[int]:

@@ -55,7 +55,7 @@ class Install(Command):
         add_root(parser)
         _add_program(parser.add_argument_group("the program"))
         _add_state(parser.add_argument_group("state and credentials"))
-        add_flag(parser, "--skip-configuration", "put no configuration there: `multus node watch` does")
+        add_flag(parser, "--skip-configuration", "put none there, unless one of an uninstallation is: the watch does")
         add_configuration(parser)
         add_dry_run(parser)
         add_output(parser)
@@ -134,6 +134,7 @@ def _add_state(group: argparse._ArgumentGroup) -> None:
 def _wanted(arguments: argparse.Namespace) -> Wanted:
     from cni_multus.node import credentials
     from cni_multus.node.install import Wanted
+    from cni_multus.node.passing import is_passing
     from cni_multus.node.root import resolved
 
     root, made = arguments.root, configuration(arguments)
@@ -156,7 +157,7 @@ def _wanted(arguments: argparse.Namespace) -> Wanted:
         take_over=arguments.take_over,
         service_account=arguments.service_account,
         kubeconfig=kubeconfig,
-        configuration=None if arguments.skip_configuration else made,
+        configuration=None if arguments.skip_configuration and not is_passing(root, made.conf_dir) else made,
     )
 
 
