@@ -47,6 +47,7 @@ class Multus(Plugin):
         if records.any_trace(request, settings, journal):
             with Turn(journal, request.container_id, request.ifname):
                 _delete(request, settings, journal, self._summary)
+            self._summary.recorded([])  # that was what the sandbox had before
         return direct.add(request, settings)
 
     def told(self, request: Request, error: CniError | None) -> None:
