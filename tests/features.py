@@ -203,6 +203,7 @@ TABLE = """
   kubelet/test_devices.py::test_each_attachment_has_a_device_of_its_own
   podresources/test_devices.py::test_devices_are_handed_out_once_in_lexical_order
 69 devices by the kubelet's checkpoint
+  kubernetes/test_devices.py::test_the_checkpoint_serves_where_no_kubelet_listens
   podresources/test_devices.py::test_the_checkpoint_serves_where_no_kubelet_listens
 70 devices of DRA
   not yet: what the kubelet says of dynamic resources is passed over, and nobody reads ResourceClaims and -Slices
@@ -279,6 +280,7 @@ TABLE = """
   kubernetes/test_devices.py::test_garbage_collection_takes_networks_of_annotations_and_files_of_devices
   multus/test_garbage.py::test_what_is_valid_stays_whole
   multus/test_garbage_caution.py::test_empty_records_of_killed_requests_go
+  multus/test_garbage_caution.py::test_pods_of_the_go_multus_are_collected_and_kept
 95 readinessindicatorfile
   multus/test_status.py::test_add_waits_for_the_readiness_file
 96 auxiliaryCNIChainName
