@@ -151,8 +151,12 @@ class KubePod:
 
     def delete(self) -> None:
         """Take it away at once, and wait until nothing is left on the node."""
-        self.node.server.api.delete(self._path, {"gracePeriodSeconds": 0})
+        self.forget()
         self.gone()
+
+    def forget(self) -> None:
+        """Take it out of the API at once, whatever its node still has of it."""
+        self.node.server.api.delete(self._path, {"gracePeriodSeconds": 0}).expect(200)
 
     def gone(self) -> None:
         """Wait until it has no sandbox that runs, and nothing on the node names those that it had."""

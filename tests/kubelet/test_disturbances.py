@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.kubelet.networks import macvlan, pooled
+from tests.kubelet.node import until
 from tests.kubelet.pods import KubePod, definition, manifest
 
 if TYPE_CHECKING:
@@ -58,14 +59,21 @@ def test_the_api_server_is_away_while_a_pod_is_deleted(node_alone: KubeNode, clu
         pod = ask(node, cluster, "first").running()
         road.close()
         requests = road.count()
-        pod.delete()
+        pod.forget()
+        until(lambda: not pod.sandboxes() and only_owed(pod), lambda: f"of {pod.name} is left: {pod.traces()}")
         assert road.count() == requests
         [pool] = cluster.objects("ippools").values()
         assert len(pool["spec"]["allocations"]) == 1
         road.open()
         ask(node, cluster, "second").running().delete()
+        pod.gone()
         [pool] = cluster.objects("ippools").values()
         assert pool["spec"]["allocations"] == {}
+
+
+def only_owed(pod: KubePod) -> bool:
+    """Whether nothing is left of a pod but what the API server has to be told."""
+    return all(trace.startswith("/var/lib/cni/whereabouts/journal/") for trace in pod.traces())
 
 
 def test_a_runtime_that_hands_over_the_annotations(node_alone: KubeNode, cluster: Cluster) -> None:
