@@ -123,10 +123,7 @@ def server() -> Address:
 def take_the_card() -> None:
     """Give the card its driver and an address; it may have them."""
     subprocess.run(["modprobe", "virtio_net"], check=True)
-    [name] = (
-        link.name
-        for link in Path("/sys/class/net").iterdir()
-        if (link / "address").read_text().strip() == CARDS_ADDRESS
-    )
+    found = Path("/sys/class/net").glob("*/address")
+    [name] = (path.parent.name for path in found if path.read_text().strip() == CARDS_ADDRESS)
     for command in (f"address replace {OWN} dev {name}", f"link set {name} up"):
         subprocess.run(["ip", *command.split()], check=True)
