@@ -51,9 +51,7 @@ class Section:
             return default
         if not isinstance(value, str):
             raise self._mistyped(key, value, "a string")
-        if "\0" in value:
-            raise InvalidNetworkConfig(f"{self.where(key)}: a NUL character in {value!r}")
-        return value
+        return _sound(self.where(key), value)
 
     def flag(self, key: str, default: bool = False) -> bool:
         """A boolean."""
@@ -149,6 +147,16 @@ def objects(values: list[object], path: str) -> tuple[Section, ...]:
 def _string(path: str, at: int, value: object) -> str:
     if not isinstance(value, str):
         raise DecodingFailure(f"{path}[{at}] must be a string, and is {name_of_type(value)}")
-    if "\0" in value:
-        raise InvalidNetworkConfig(f"{path}[{at}]: a NUL character in {value!r}")
-    return value
+    return _sound(f"{path}[{at}]", value)
+
+
+def _sound(path: str, text: str) -> str:
+    """The text, if it has a form in bytes: the kernel, files and programs know no other."""
+    if "\0" in text:
+        raise InvalidNetworkConfig(f"{path}: a NUL character in {text!r}")
+    if not text.isascii():
+        try:
+            text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise InvalidNetworkConfig(f"{path}: half of a surrogate pair in {text!r}") from None
+    return text

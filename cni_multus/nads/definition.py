@@ -65,9 +65,7 @@ class Definition:
         return network
 
     def _inline(self, version: str) -> Network:
-        # Half of a surrogate pair, which JSON can spell, is told as what it is: not UTF-8.
-        data = self.config.encode("utf-8", "surrogatepass")
-        config = Section(parse_object(data, "spec.config"), "spec.config")
+        config = Section(parse_object(self.config.encode("utf-8", "surrogateescape"), "spec.config"), "spec.config")
         name = config.text("name")
         if not name:
             config = Section({**config.raw, "name": self._own_name()}, config.path)
