@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.cluster.client import Document
     from tests.kubelet.node import KubeNode
 
+DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
