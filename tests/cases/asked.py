@@ -33,8 +33,8 @@ def turn(api: Client, case: Case, patience: float = 250) -> Iterator[None]:
     deadline = time.monotonic() + patience
     with ExitStack() as taken:
         for name in sorted({f"{network['namespace']}.{network['name']}" for network in case["networks"]}):
-            while api.post(LEASES, {"metadata": {"name": name}}).status == HTTPStatus.CONFLICT:
-                assert time.monotonic() < deadline, f"somebody else keeps {name}"
+            while (reply := api.post(LEASES, {"metadata": {"name": name}})).status != HTTPStatus.CREATED:
+                assert time.monotonic() < deadline, reply.message
                 time.sleep(0.1)
             taken.callback(api.delete, f"{LEASES}/{name}")
         yield

@@ -26,7 +26,8 @@ class Seen:
     uplink: Case
 
     def keeps(self, promised: Case) -> None:
-        """Everything is as it was promised."""
+        """Everything is as it was promised, and as the status says."""
+        self._is_as_told()
         if "interfaces" in promised:
             assert self.inside.links() | {"lo"} == set(promised["interfaces"])
         for wanted in promised.get("status", []):
@@ -43,15 +44,23 @@ class Seen:
             for address in addresses:
                 assert self.inside.reaches(address, f"-I {interface}")
 
+    def _is_as_told(self) -> None:
+        """There is an entry for each interface, and it says what the kernel does."""
+        assert {entry["interface"] for entry in self.entries} == self.inside.links()
+        for entry in self.entries:
+            link = self.inside.link(entry["interface"])
+            assert (entry["mac"], entry["mtu"]) == (link["address"], link["mtu"])
+            addresses = self.inside.addresses(entry["interface"])
+            assert set(entry["ips"]) == {address.partition("/")[0] for address in addresses}
+        assert [entry["interface"] for entry in self.entries if entry.get("default")] == ["eth0"]
+
     def _has_entry(self, wanted: Case) -> None:
         """One entry of network-status."""
         [entry] = [entry for entry in self.entries if entry["interface"] == wanted["interface"]]
         for key, value in wanted.items():
             if key == "mac" and value == "same-as-uplink":
                 assert entry["mac"] == self.uplink["address"]
-            elif key == "mac":
-                assert entry["mac"] == self.inside.link(entry["interface"])["address"]
-            elif value == ["any"]:
+            elif value in ("any", ["any"]):
                 assert entry[key]
             else:
                 assert entry[key] == value

@@ -15,6 +15,7 @@ from cni_multus.linux.netns import Namespace
 from cni_multus.registry import MODULES
 from tests.cases.asked import Asked
 from tests.cases.promises import Seen, primary_of
+from tests.cases.scene import ANNOTATIONS
 from tests.cluster.cluster import Cluster, rule
 from tests.cri.daemon import Containerd
 from tests.cri.enclosure import Enclosure
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 RELEASE = "2"
 """Of containerd: it hands a pod's annotations over."""
 
-ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
 CHANGES = "get,list,create,patch,delete"
 RIGHTS = (  # whoever has the annotations already needs not get the pod
     rule("network-attachment-definitions", "get"),
@@ -62,6 +62,8 @@ esac
 """A primary that is not ours; its interface goes with the pod."""
 
 FLAT = "/etc/cni/net.d/whereabouts.d"
+"""Where installers leave the cluster's configuration of whereabouts."""
+
 LEFT = """
 find /var/lib/cni/multus/journal -name '*@*'
 find /var/lib/cni/networks -name '[0-9]*.*.*.*'
