@@ -37,16 +37,22 @@ def test_the_programs_of_the_node_are_killed(node_alone: KubeNode, cluster: Clus
 
 def test_containerd_is_killed_while_pods_start(node_alone: KubeNode, cluster: Cluster) -> None:
     node = node_alone
+    before = node.everything()
     node.apply(definition("red", cluster.namespace, pooled(cluster.namespace, "10.82.0.0/24")))
     names = [f"pod{number}" for number in range(4)]
     node.apply(*(manifest(name, cluster.namespace, node.name, "red") for name in names))
     node.kill("containerd")
+    node.kubectl("annotate", "pods", "--all", f"--namespace={cluster.namespace}", "awake=yes")  # not in ten seconds
     pods = [KubePod(node, cluster.namespace, name).running() for name in names]
     assert node.allocations("10.82.0.0-24") == sorted(f"{cluster.namespace}/{name}" for name in names)
     for pod in pods:
         assert pod.shown.links() == {"eth0", "net1"}
         pod.delete()
     assert node.allocations("10.82.0.0-24") == []
+    left = {
+        what for what in node.everything() - before if not what.startswith("/run/netns/")
+    }  # containerd forgets them
+    assert not left
 
 
 def test_the_api_server_is_away_while_a_pod_is_deleted(node_alone: KubeNode, cluster: Cluster) -> None:
