@@ -143,3 +143,20 @@ def test_a_pod_that_asks_for_very_much(site: Site) -> None:
     assert site.road.count("GET", "network-attachment") == 2
     site.call("DEL", site.config(), pod).succeeded()
     assert site.node.remains(pod) == {}
+
+
+def test_long_annotations_are_recorded_only_for_a_plugin_that_takes_them(site: Site) -> None:
+    """The runtime hands all of them over, up to 256 KiB: once for each network that would be too much for a record."""
+    site.macvlan("red", "10.7.0.0/24")
+    recorder = site.node.program("recorder")
+    site.define("taking", {**recorder, "capabilities": {RUNTIMES: True}})
+    given = {NETWORKS: ",".join(["red"] * 20 + ["taking"]), "note": "x" * 200_000}
+    pod = site.pod("web")
+    config = site.config(runtimeConfig={RUNTIMES: given})
+    site.call("ADD", config, pod).succeeded()
+    assert len(pod.links()) == 21
+    assert site.node.record_file(pod).stat().st_size < 1 << 20
+    site.call("DEL", site.config(), pod).succeeded()
+    assert site.node.remains(pod) == {}
+    for call in site.node.calls("ADD", "DEL"):
+        assert call["stdin"]["runtimeConfig"] == {RUNTIMES: given}
