@@ -183,7 +183,7 @@ def test_connections_of_a_bad_day(site: Site, pod: Member, disturbance: dict[str
 )
 @example(document="\ud800", member="networks")
 @example(document="\0", member="networks")
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_answer(site: Site, document: object, member: str) -> None:
     """One error, with nothing attached; or it is attached, and goes without a trace."""
     pod = Members.of(site)
