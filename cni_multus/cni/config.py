@@ -51,7 +51,9 @@ class Section:
             return default
         if not isinstance(value, str):
             raise self._mistyped(key, value, "a string")
-        return _sound(self.where(key), value)
+        if why := _unsound(value):
+            raise InvalidNetworkConfig(f"{self.where(key)}: {why} in {value!r}")
+        return value
 
     def flag(self, key: str, default: bool = False) -> bool:
         """A boolean."""
@@ -147,16 +149,18 @@ def objects(values: list[object], path: str) -> tuple[Section, ...]:
 def _string(path: str, at: int, value: object) -> str:
     if not isinstance(value, str):
         raise DecodingFailure(f"{path}[{at}] must be a string, and is {name_of_type(value)}")
-    return _sound(f"{path}[{at}]", value)
+    if why := _unsound(value):
+        raise InvalidNetworkConfig(f"{path}[{at}]: {why} in {value!r}")
+    return value
 
 
-def _sound(path: str, text: str) -> str:
-    """The text, if it has a form in bytes: the kernel, files and programs know no other."""
+def _unsound(text: str) -> str:
+    """Why a text has no form in bytes, "" where it has: the kernel, files and programs know no other."""
     if "\0" in text:
-        raise InvalidNetworkConfig(f"{path}: a NUL character in {text!r}")
+        return "a NUL character"
     if not text.isascii():
         try:
             text.encode("utf-8", "surrogateescape")
         except UnicodeEncodeError:
-            raise InvalidNetworkConfig(f"{path}: half of a surrogate pair in {text!r}") from None
-    return text
+            return "half of a surrogate pair"
+    return ""
