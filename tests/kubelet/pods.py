@@ -67,6 +67,12 @@ class KubePod:
         """The object as it is now."""
         return self.node.server.api.get(self._path).expect(200)
 
+    @cached_property
+    def _uids(self) -> set[str]:
+        """What tells it from others of its name: a static pod has one at its node, and its mirror another."""
+        metadata = self.document["metadata"]
+        return {metadata["uid"], metadata["annotations"].get("kubernetes.io/config.mirror", metadata["uid"])}
+
     @property
     def exists(self) -> bool:
         """Whether the API server knows it."""
@@ -86,6 +92,7 @@ class KubePod:
         """What was said about it, the oldest first: type, reason and message."""
         query = f"fieldSelector=involvedObject.name={self.name}"
         found = self.node.server.api.get(f"/api/v1/namespaces/{self.namespace}/events?{query}").expect(200)["items"]
+        found = [event for event in found if event["involvedObject"].get("uid") in self._uids]
         found.sort(key=lambda event: str(event["eventTime"] or event["firstTimestamp"] or ""))
         return [
             (event["type"], event["reason"], event["message"]) for event in found if reason in ("", event["reason"])
