@@ -46,10 +46,12 @@ class Network:
         return tuple(plugin.text("type") for plugin in self.plugins)
 
     def refuse_type(self, kind: str, why: str) -> None:
-        """Raise where a plugin is of type `kind`."""
+        """Raise where a plugin, or the IPAM of one, is of type `kind`."""
         for plugin in self.plugins:
-            if plugin.text("type") == kind:
-                raise plugin.wrong("type", why)
+            parts = [plugin] if not isinstance(plugin.value("ipam"), dict) else [plugin, plugin.section("ipam")]
+            for part in parts:
+                if part.text("type") == kind:
+                    raise part.wrong("type", why)
 
     def add(self, request: Request, capabilities: Section) -> Result:
         """Attach; on failure the members that had succeeded are detached again, backwards."""

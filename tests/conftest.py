@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pyroute2 import IPRoute
 
 from cni_multus.linux.netns import Namespace
@@ -19,6 +20,10 @@ from tests.vm.host import Host, plugin
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+# How long a generated example takes depends on what else the machine does.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 CLONE_NEWNET = 0x40000000
 MS_BIND = 0x1000

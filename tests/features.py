@@ -82,6 +82,7 @@ TABLE = """
   selection/test_elements.py::test_a_namespace_may_stand_in_the_name
 24 a malformed annotation is one error
   kubernetes/test_networks.py::test_what_cannot_be_is_told_before_anything_is_attached
+  kubernetes/test_crashes.py::test_annotations_that_crash_the_go_one
   selection/test_fuzz.py::test_what_crashes_or_misleads_the_go_one
   selection/test_fuzz.py::test_any_json_with_something_in_it
 25 an interface's name is asked for
@@ -137,6 +138,7 @@ TABLE = """
   kubernetes/test_networks.py::test_isolation_holds_for_every_way_of_naming_a_network
 45 a default-network of []
   kubernetes/test_networks.py::test_an_empty_wish_for_a_default_network_is_none
+  kubernetes/test_crashes.py::test_annotations_that_crash_the_go_one
 46 default-route, IPv4
   multus/test_default_route.py::test_a_pod_has_the_default_route_that_it_asks_for
   kubelet/test_networks.py::test_a_default_route_that_moves
@@ -194,6 +196,8 @@ TABLE = """
   cli/test_confdir.py::test_a_broken_file_of_another_network_is_passed_over
 65 a NAD of null, or without plugins
   kubernetes/test_wishes.py::test_a_definition_of_nothing_is_one_error
+  kubernetes/test_crashes.py::test_definitions_that_crash_the_go_one
+  nads/test_definitions.py::test_what_crashes_or_misleads_the_go_one
 66 NADs of one name in two namespaces are two networks
   kubernetes/test_networks.py::test_definitions_of_one_name_in_two_namespaces_are_two_networks
 67 namespaceIsolation and globalNamespaces
@@ -203,6 +207,7 @@ TABLE = """
   kubelet/test_devices.py::test_each_attachment_has_a_device_of_its_own
   podresources/test_devices.py::test_devices_are_handed_out_once_in_lexical_order
 69 devices by the kubelet's checkpoint
+  kubernetes/test_devices.py::test_the_checkpoint_serves_where_no_kubelet_listens
   podresources/test_devices.py::test_the_checkpoint_serves_where_no_kubelet_listens
 70 devices of DRA
   not yet: what the kubelet says of dynamic resources is passed over, and nobody reads ResourceClaims and -Slices
@@ -279,6 +284,7 @@ TABLE = """
   kubernetes/test_devices.py::test_garbage_collection_takes_networks_of_annotations_and_files_of_devices
   multus/test_garbage.py::test_what_is_valid_stays_whole
   multus/test_garbage_caution.py::test_empty_records_of_killed_requests_go
+  multus/test_garbage_caution.py::test_pods_of_the_go_multus_are_collected_and_kept
 95 readinessindicatorfile
   multus/test_status.py::test_add_waits_for_the_readiness_file
 96 auxiliaryCNIChainName

@@ -232,7 +232,7 @@ def test_a_file_in_the_directory_s_place_is_told(base: Path) -> None:
 NAMES = st.text(st.characters(exclude_categories=[]), max_size=400) | st.sampled_from(["..", "../../etc/x", "/", "\0"])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(NAMES, NAMES, NAMES)
 def test_any_name_stays_in_the_directory(network: str, container: str, ifname: str) -> None:
     path = path_for(network, container, ifname)

@@ -51,8 +51,8 @@ class Section:
             return default
         if not isinstance(value, str):
             raise self._mistyped(key, value, "a string")
-        if "\0" in value:
-            raise InvalidNetworkConfig(f"{self.where(key)}: a NUL character in {value!r}")
+        if why := _unsound(value):
+            raise InvalidNetworkConfig(f"{self.where(key)}: {why} in {value!r}")
         return value
 
     def flag(self, key: str, default: bool = False) -> bool:
@@ -149,6 +149,18 @@ def objects(values: list[object], path: str) -> tuple[Section, ...]:
 def _string(path: str, at: int, value: object) -> str:
     if not isinstance(value, str):
         raise DecodingFailure(f"{path}[{at}] must be a string, and is {name_of_type(value)}")
-    if "\0" in value:
-        raise InvalidNetworkConfig(f"{path}[{at}]: a NUL character in {value!r}")
+    if why := _unsound(value):
+        raise InvalidNetworkConfig(f"{path}[{at}]: {why} in {value!r}")
     return value
+
+
+def _unsound(text: str) -> str:
+    """Why a text has no form in bytes, "" where it has: the kernel, files and programs know no other."""
+    if "\0" in text:
+        return "a NUL character"
+    if not text.isascii():
+        try:
+            text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            return "half of a surrogate pair"
+    return ""

@@ -144,6 +144,16 @@ def print_compact(value: object) -> bytes:
     return "".join(_encode(value, 0)).encode()
 
 
+def print_readable(value: object, what: str) -> bytes:
+    """Like `print_compact`, for what `parse` has to take again; raises DecodingFailure, which names `what`."""
+    data = print_compact(value)
+    if len(data) > LARGEST:
+        raise DecodingFailure(f"{what} would be larger than {LARGEST >> 20} MiB")
+    if data.count(b"{") + data.count(b"[") > DEEPEST and _is_too_deep(value):
+        raise DecodingFailure(f"{what} would be nested deeper than {DEEPEST} levels")
+    return data
+
+
 def print_indented(value: object) -> bytes:
     """The form that the reference programs print: four spaces, no newline at the end."""
     return _print(value, "\n").encode()

@@ -5,6 +5,9 @@ Codes 1-99 are the specification's (https://www.cni.dev/docs/spec/#error), 100 a
 
 from __future__ import annotations
 
+LONGEST = 4096
+"""Characters of a message, or of its details: a value that it quotes may be as long as a configuration."""
+
 
 class CniError(Exception):
     """A failure that the runtime is told about: one line of `message`, and `details` where there are any."""
@@ -15,8 +18,8 @@ class CniError(Exception):
 
     def __init__(self, message: str, details: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.details = details
+        self.message = _cut(message)
+        self.details = _cut(details)
 
     def __str__(self) -> str:
         return self.message
@@ -126,6 +129,11 @@ class ForeignFailure(CniError):
     def __init__(self, code: int, message: str, details: str = "") -> None:
         super().__init__(message, details)
         self.code = code
+
+
+def _cut(text: str) -> str:
+    """The beginning and the end, where the reason stands."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1024]} ... {text[5 - 1024 :]}"
 
 
 def note_leftovers(error: BaseException, failures: list[str]) -> None:

@@ -31,6 +31,7 @@ class Access:
         "_again",
         "authority",
         "certificate",
+        "expires",
         "host",
         "insecure",
         "key",
@@ -61,6 +62,8 @@ class Access:
         """Ours (PEM)."""
         self.token = ""
         self.token_file = ""
+        self.expires = 0.0
+        """Seconds since 1970 from which on they have to be read again, where that is known."""
         self._again = again
         self.secure, self.host, self.port, self.prefix = _parts(server)
 

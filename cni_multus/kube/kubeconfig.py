@@ -16,7 +16,9 @@ from cni_multus.kube.credentials import Access, clean_token, read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    Execute = Callable[[Access, "Part"], None]
 
 LOOKS = 4
 """How often a file that cannot be used is looked at before that is an error."""
@@ -37,8 +39,11 @@ _REFUSED_USER = {
 _YES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
-def load_kubeconfig(path: str, pause: float = PAUSE) -> Access:
-    """The server, and the credentials for it, of the file's current context."""
+def load_kubeconfig(path: str, pause: float = PAUSE, execute: Execute | None = None) -> Access:
+    """The server, and the credentials for it, of the file's current context.
+
+    `execute` is for a user's `exec`: it sets what the program gives. No request has it, and such a user is refused.
+    """
     if not path.startswith("/"):
         raise InvalidNetworkConfig(f"the kubeconfig {path[:200]!r} is not named by an absolute path")
     before: bytes | None = None
@@ -47,7 +52,7 @@ def load_kubeconfig(path: str, pause: float = PAUSE) -> Access:
         data = read(path)
         if data != before:
             try:
-                return _access(path, _document(path, data))
+                return _access(path, _document(path, data), execute)
             except (DecodingFailure, TryAgainLater) as error:
                 failure = TryAgainLater(f"{error.message}; it may be about to be written")
             except CniError as error:
@@ -80,22 +85,25 @@ def _document(path: str, data: bytes) -> object:
         raise DecodingFailure(f"{what} is neither JSON nor YAML") from None
 
 
-def _access(path: str, document: object) -> Access:
-    whole = _Part(path, "", document)
+def _access(path: str, document: object, execute: Execute | None) -> Access:
+    whole = Part(path, "", document)
     context = whole.entry("contexts", "context", whole.text("current-context", needed=True))
     cluster = whole.entry("clusters", "cluster", context.text("cluster", needed=True))
-    user = whole.entry("users", "user", context.text("user")) if context.text("user") else _Part(path, "users", {})
+    user = whole.entry("users", "user", context.text("user")) if context.text("user") else Part(path, "users", {})
     try:
-        access = Access(path, cluster.text("server", needed=True), lambda: load_kubeconfig(path))
+        access = Access(path, cluster.text("server", needed=True), lambda: load_kubeconfig(path, execute=execute))
     except ValueError as error:
         raise cluster.wrong("server", str(error)) from None
     access.namespace = context.text("namespace")
     _set_cluster(access, cluster)
-    _set_user(access, user)
+    _set_user(access, user, runs=execute is not None)
+    # What stands in the file counts, as with kubectl.
+    if execute and user.has("exec") and not (access.token or access.token_file or access.certificate):
+        execute(access, user.part("exec"))
     return access
 
 
-def _set_cluster(access: Access, cluster: _Part) -> None:
+def _set_cluster(access: Access, cluster: Part) -> None:
     if cluster.text("proxy-url"):
         why = "proxies are not supported; the API server must be reachable directly"
         raise UnsupportedField(f"{cluster.place('proxy-url')}: {why}")
@@ -109,9 +117,9 @@ def _set_cluster(access: Access, cluster: _Part) -> None:
         raise cluster.wrong("tls-server-name", "not a host's name")
 
 
-def _set_user(access: Access, user: _Part) -> None:
+def _set_user(access: Access, user: Part, *, runs: bool) -> None:
     for key, hint in _REFUSED_USER.items():
-        if user.has(key):
+        if user.has(key) and not (runs and key == "exec"):
             raise UnsupportedField(f"{user.place(key)}: {hint}")
     access.certificate = user.content("client-certificate")
     access.key = user.content("client-key")
@@ -125,7 +133,7 @@ def _set_user(access: Access, user: _Part) -> None:
         access.token_file = user.file("tokenFile")
 
 
-class _Part:
+class Part:
     """An object of the file and its place, which errors name."""
 
     __slots__ = ("_members", "_path", "_where")
@@ -163,13 +171,34 @@ class _Part:
             raise self.wrong(key, "neither true nor false")
         return meant
 
-    def entry(self, key: str, inner: str, name: str) -> _Part:
+    def part(self, key: str) -> Part:
+        """An object inside."""
+        return Part(self._path, f"{self._where}.{key}", self._members.get(key))
+
+    def parts(self, key: str) -> list[Part]:
+        """A list of objects."""
+        return [Part(self._path, f"{self._where}.{key}[{at}]", member) for at, member in enumerate(self._list(key))]
+
+    def texts(self, key: str) -> list[str]:
+        """A list of strings."""
+        found = self._list(key)
+        if not all(isinstance(each, str) for each in found):
+            raise self.wrong(key, "not a list of strings")
+        return [str(each) for each in found]
+
+    def entry(self, key: str, inner: str, name: str) -> Part:
         """What is called `name` in a list of {"name": ..., inner: {...}}; the first counts, as with kubectl."""
         entries = self._members.get(key)
         for at, entry in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(entry, dict) and entry.get("name") == name:
-                return _Part(self._path, f"{key}[{at}].{inner}", entry.get(inner) or {})
+                return Part(self._path, f"{key}[{at}].{inner}", entry.get(inner) or {})
         raise self.wrong(key, f"there is none called {name[:200]!r}")
+
+    def _list(self, key: str) -> list[object]:
+        found = self._members.get(key) if self.has(key) else []
+        if not isinstance(found, list):
+            raise self.wrong(key, "not a list")
+        return found
 
     def file(self, key: str) -> str:
         """A path, relative to the kubeconfig's directory as kubectl has it."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from cni_multus.cni.errors import InvalidNetworkConfig
+from cni_multus.kube.errors import BadAnswer
+
+PARTIAL = "PartialObjectMetadata"
+"""The kind of every object of which only the metadata was asked for."""
 
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~")
 """Bytes that stand for themselves in a URL (RFC 3986, 2.3)."""
@@ -38,9 +42,22 @@ IPAM_CLAIMS = Resource("k8s.cni.cncf.io/v1alpha1", "ipamclaims", "IPAMClaim")
 
 def segment(name: str) -> str:
     """A name as one segment of a path; raises InvalidNetworkConfig for one that no object can have."""
-    if name in {"", ".", ".."} or "/" in name or "%" in name:
-        raise InvalidNetworkConfig(f"no object of the Kubernetes API can be called {name[:80]!r}")
-    return escape(name)
+    try:
+        if name not in {"", ".", ".."} and "/" not in name and "%" not in name:
+            return escape(name)
+    except UnicodeEncodeError:
+        pass  # half of a surrogate pair
+    raise InvalidNetworkConfig(f"no object of the Kubernetes API can be called {name[:80]!r}")
+
+
+def confirm(found: dict[str, object], resource: Resource, namespace: str, name: str) -> None:
+    """Raise BadAnswer where the server sent something else than the object that was asked for, whole or in part."""
+    metadata = found["metadata"]
+    told = (metadata.get("namespace"), metadata.get("name")) if isinstance(metadata, dict) else ()
+    if found["kind"] not in (resource.kind, PARTIAL) or told != (namespace, name):
+        kind = str(found["kind"])[:80]
+        asked = f"the {resource.kind} {namespace}/{name}"
+        raise BadAnswer(f"the API server answers with another object ({kind}) than {asked}")
 
 
 def escape(text: str) -> str:

@@ -89,6 +89,8 @@ class Session:
         deadline = Deadline(min(self._attempt, self._deadline.left()))
         if self._bearer is None:
             self._bearer = self.access.bearer()
+        elif 0 < self.access.expires <= time.time():
+            self._renew()
         before = self.calls
         try:
             answer = self._exchange(call, deadline)

@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 import time
 
-from cni_multus.cni.errors import CniError, InvalidNetworkConfig, PoolExhausted, TryAgainLater
+from cni_multus.cni.errors import (
+    CniError,
+    DecodingFailure,
+    DelegateFailure,
+    IncompatibleVersion,
+    InvalidNetworkConfig,
+    PoolExhausted,
+    TryAgainLater,
+    UnsupportedField,
+)
 from cni_multus.multus import records
 from cni_multus.multus.attach import attach
 from cni_multus.multus.kubernetes import Kubernetes
@@ -29,6 +38,11 @@ STATUS = "k8s.v1.cni.cncf.io/network-status"
 OLDER_STATUS = "k8s.v1.cni.cncf.io/networks-status"
 EXHAUSTED = "AddressPoolExhausted"
 INVALID = "InvalidNetworks"
+MENDABLE = frozenset(
+    kind.code
+    for kind in (IncompatibleVersion, UnsupportedField, DecodingFailure, InvalidNetworkConfig, DelegateFailure)
+)
+"""What a network's own configuration is the reason of: the same comes with the next attempt, until somebody acts."""
 READINESS_WAIT = 45.0
 
 
@@ -52,6 +66,17 @@ class Adding:
         """Attach everything; the primary's result."""
         planned = self._decide()
         self.summary.planned(planned)
+        try:
+            return self._attached(planned)
+        except PoolExhausted as error:
+            self._warn(EXHAUSTED, error)
+            raise
+        except CniError as error:
+            if error.code in MENDABLE:
+                self._warn(INVALID, error)
+            raise
+
+    def _attached(self, planned: list[Planned]) -> Result:
         request, settings, log = self.request, self.settings, self.log
         log.debug(f"ADD in {request.netns}: " + ", ".join(f"{one.ifname} to {one.name}" for one in planned))
         self._await_readiness()
@@ -66,16 +91,12 @@ class Adding:
                 clear(found, request, settings, journal, log)
             refuse_taken_names(planned, request.netns)
             record = records.new(request, planned)
-            journal.write(record)
-            publish = self._publish if self.pod and self.kubernetes.has_api else None
             try:
-                results = attach(request, settings, planned, record, journal, log, publish)
-            except PoolExhausted as error:
-                self._warn(EXHAUSTED, error)
-                raise
-            except InvalidNetworkConfig as error:
-                self._warn(INVALID, error)
-                raise
+                journal.write(record)
+            except DecodingFailure as error:
+                raise blame(error, f"{self._who}: cannot record the networks' configurations") from None
+            publish = self._publish if self.pod and self.kubernetes.has_api else None
+            results = attach(request, settings, planned, record, journal, log, publish)
             self.summary.attached(results)
             if self.telling:
                 self.telling.added(self.pod, planned, results)

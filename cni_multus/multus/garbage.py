@@ -12,7 +12,7 @@ from cni_multus.multus import records, takeover
 from cni_multus.multus.detach import detach, joined
 from cni_multus.multus.plan import Planned, recorded
 from cni_multus.multus.records import Turn
-from cni_multus.multus.wanted import configured
+from cni_multus.multus.wanted import configured_here
 from cni_multus.state import libcni_cache
 from cni_multus.state.journal import Journal
 
@@ -46,7 +46,7 @@ class _Collection:
         self.log = log
         self.interfaces = set(self.valid)
         self.unsure = False
-        networks, self.errors = configured(settings)
+        networks, self.errors = configured_here(request, settings)
         self.networks = {_key(network): network for network in (one.network for one in networks.values())}
 
     def sandboxes(self) -> list[tuple[str, str]]:

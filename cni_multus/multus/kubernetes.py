@@ -156,7 +156,7 @@ class Kubernetes:
             raise _gone(pod.namespace, pod.name, error.message) from error
         except (Conflict, Unprocessable) as error:
             # 409 by the API's own rules; servers up to 1.20 call another UID an invalid value.
-            if isinstance(error, Unprocessable) and "metadata.uid" not in error.message:
+            if ("metadata.uid" if isinstance(error, Unprocessable) else "UID") not in error.message:
                 raise
             raise _gone(pod.namespace, pod.name, error.message) from error
 
@@ -170,12 +170,13 @@ class Kubernetes:
     def _asked(self, namespace: str, name: str, uid: str) -> Pod:
         from cni_multus.cni.config import Section
         from cni_multus.kube.errors import BadAnswer, NotFound
-        from cni_multus.kube.objects import PODS
+        from cni_multus.kube.objects import PODS, confirm
 
         try:
             found = self.client().get(PODS.path(namespace, name), metadata_only=True)
         except NotFound as error:
             raise _gone(namespace, name, error.message) from error
+        confirm(found, PODS, namespace, name)
         try:
             metadata = Section(found).section("metadata")
             pod = Pod(namespace, name, metadata.text("uid"), _read(metadata.section("annotations")))
@@ -188,7 +189,13 @@ class Kubernetes:
 
 def _read(annotations: Section) -> dict[str, str]:
     """Those that matter here: what is wrong with others is not for us to tell."""
-    return {key: annotations.text(key) for key in (_NETWORKS, _DEFAULT_NETWORK, _SOURCE) if key in annotations.raw}
+    return {key: _text(annotations, key) for key in (_NETWORKS, _DEFAULT_NETWORK, _SOURCE) if key in annotations.raw}
+
+
+def _text(annotations: Section, key: str) -> str:
+    """Any text, also one with a NUL: what is wrong inside is for its parser, which tells the place."""
+    value = annotations.raw[key]
+    return value if isinstance(value, str) else annotations.text(key)
 
 
 def _gone(namespace: str, name: str, why: str) -> UnknownContainer:

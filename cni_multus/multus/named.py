@@ -39,7 +39,7 @@ def named_networks(settings: Settings, kubernetes: Kubernetes | None) -> tuple[d
         try:
             found[at] = _find(settings, kubernetes, value, where)
         except CniError as error:
-            if kubernetes is not None or not _is_definition(settings, value):
+            if kubernetes is not None or "/" in value:
                 errors.append(blame(error, where))
     return found, errors
 
@@ -52,7 +52,10 @@ def _find(settings: Settings, kubernetes: Kubernetes | None, value: str, where: 
     version = settings.config.text("cniVersion")
     if "/" not in value:
         if kubernetes and (definition := kubernetes.definitions.find_any(kubernetes.multus_namespace, value)):
-            return of_definition(definition, settings, where)
+            wanted = of_definition(definition, settings, where)
+            if where == CLUSTER_NETWORK:
+                wanted.network = _with_chain(wanted.network, settings, value)
+            return wanted
         network = confdir.find_network(settings.conf_dir, value, pass_over, version=version)
     elif not os.path.isabs(value):
         raise InvalidNetworkConfig(f"{value!r} is neither a network's name nor an absolute path")
@@ -76,11 +79,6 @@ def _whole(path: str, version: str) -> Network:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.02)
-
-
-def _is_definition(settings: Settings, value: str) -> bool:
-    """Whether a network that is not on the node may be one that the API server knows."""
-    return "/" not in value and bool(settings.config.value("kubeconfig"))
 
 
 def _with_chain(network: Network, settings: Settings, path: str) -> Network:

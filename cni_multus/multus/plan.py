@@ -81,22 +81,31 @@ class Planned:
 
 def guess(request: Request, settings: Settings) -> list[Planned]:
     """What the configuration would attach, as far as it can be read: for a sandbox whose record cannot."""
-    from cni_multus.multus.wanted import configured  # hardly ever
+    from cni_multus.multus.wanted import configured_here  # hardly ever
 
-    return named(request, settings, configured(settings)[0])
+    return named(request, settings, configured_here(request, settings)[0])
 
 
 def require_programs(planned: list[Planned], request: Request, settings: Settings) -> None:
     """Raise where a plugin, or the IPAM of one of ours, is neither bundled nor a program in the search path."""
     path = settings.search_path(request)
     for one in planned:
-        for plugin in one.network.plugins:
-            found = find(plugin.text("type"), path, plugin.where("type"))
-            if isinstance(found, Program) or not plugin.has("ipam"):
-                continue
-            ipam = plugin.section("ipam")
-            if kind := ipam.text("type"):
-                find(kind, path, ipam.where("type"))
+        try:
+            _require_programs(one.network, path)
+        except CniError as error:
+            if one.label not in ("", one.name):  # a definition: the JSON path alone does not say of which
+                error.message = f"network {one.label}: {error.message}"
+            raise
+
+
+def _require_programs(network: Network, path: tuple[str, ...]) -> None:
+    for plugin in network.plugins:
+        found = find(plugin.text("type"), path, plugin.where("type"))
+        if isinstance(found, Program) or not plugin.has("ipam"):
+            continue
+        ipam = plugin.section("ipam")
+        if kind := ipam.text("type"):
+            find(kind, path, ipam.where("type"))
 
 
 def refuse_taken_names(planned: list[Planned], netns: str) -> None:

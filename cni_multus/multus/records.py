@@ -80,10 +80,20 @@ def new(request: Request, planned: list[Planned]) -> Record:
     """What is written before the first change."""
     record = Record(request.container_id, request.ifname, request.netns, request.arguments)
     for one in planned:
-        attachment = Attachment(one.network.raw, one.network.version, one.ifname, one.capabilities.raw)
+        attachment = Attachment(one.network.raw, one.network.version, one.ifname, _recorded(one))
         attachment.arguments, attachment.label = one.arguments, one.label
         record.attachments.append(attachment)
     return record
+
+
+def _recorded(planned: Planned) -> dict[str, object]:
+    """The network's capabilities; the pod's annotations, which may be long, only where a plugin takes them."""
+    from cni_multus.multus.kubernetes import ANNOTATIONS
+
+    declared = [plugin.value("capabilities") for plugin in planned.network.plugins]
+    if any(isinstance(each, dict) and each.get(ANNOTATIONS) for each in declared):
+        return planned.capabilities.raw
+    return {key: value for key, value in planned.capabilities.raw.items() if key != ANNOTATIONS}
 
 
 def find(request: Request, settings: Settings, journal: Journal) -> Found | None:

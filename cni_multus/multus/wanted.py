@@ -9,6 +9,7 @@ from cni_multus.network import Network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni_multus.cni.request import Request
     from cni_multus.multus.kubernetes import Kubernetes
     from cni_multus.multus.settings import Settings
     from cni_multus.nads.definition import Definition
@@ -45,7 +46,7 @@ def of_definition(definition: Definition, settings: Settings, where: str) -> Wan
 def configured(settings: Settings, kubernetes: Kubernetes | None = None) -> tuple[dict[int, Wanted], list[CniError]]:
     """The networks that 00-multus.conf names, by their position, and what is wrong with the others.
 
-    Without `kubernetes` those that only the API server knows are left out, unless it knows all of them.
+    Without `kubernetes` what only the API server may know is left out.
     """
     try:
         if settings.config.has(PASSING):
@@ -71,6 +72,18 @@ def configured(settings: Settings, kubernetes: Kubernetes | None = None) -> tupl
         except CniError as error:
             errors.append(error)
     return found, errors
+
+
+def configured_here(request: Request, settings: Settings) -> tuple[dict[int, Wanted], list[CniError]]:
+    """The same for a request that must not ask the API server: what only that knows is left out."""
+    from cni_multus.multus.kubernetes import Kubernetes
+
+    try:
+        kubernetes = Kubernetes(request, settings)
+    except CniError as error:
+        found, errors = configured(settings)
+        return found, [error, *errors]
+    return configured(settings, None if kubernetes.has_api else kubernetes)
 
 
 def _delegate(section: Section, settings: Settings, at: int) -> Wanted:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 
-from cni_multus.cni.document import LARGEST, parse
+from cni_multus.cni.document import parse
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
 from cni_multus.kube.errors import NotFound, NotServed
-from cni_multus.kube.objects import NADS
+from cni_multus.kube.objects import NADS, confirm
 from cni_multus.nads.definition import Definition
 from cni_multus.state import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from cni_multus.kube.client import Client
 
@@ -22,6 +22,12 @@ JSON = (".json",)
 YAML = (".yaml", ".yml")
 DEFAULT_NAMESPACE = "default"
 """Of a definition in a file that names none, as `kubectl apply` has it."""
+
+UNKNOWN = "404 page not found"
+"""What an API server says, in plain text, of a kind that it does not know."""
+
+MOST_NAMED = 3
+"""How many files that cannot be read are told of, where a definition is in none of the others."""
 
 
 class NoDefinition(InvalidNetworkConfig):
@@ -68,11 +74,14 @@ class ApiDefinitions(Definitions):
     def _look(self, namespace: str, name: str) -> Definition | None:
         try:
             found = self._connect().get(NADS.path(namespace, name))
-        except NotServed:
+        except NotServed as error:
+            if error.said != UNKNOWN and not error.reason:
+                raise  # something between us and the API server, which does not know
             self._is_served = False
             return None
         except NotFound:
             return None
+        confirm(found, NADS, namespace, name)
         return Definition.parse(found, namespace, name)
 
     def _absence(self) -> str:
@@ -103,16 +112,25 @@ class FileDefinitions(Definitions):
         return None
 
     def _absence(self) -> str:
-        broken = f" (cannot be read: {'; '.join(self._unreadable)})" if self._unreadable else ""
+        broken = "; ".join(self._unreadable[:MOST_NAMED])
+        if more := len(self._unreadable[MOST_NAMED:]):
+            broken += f"; and {more} more"
+        broken = f" (cannot be read: {broken})" if broken else ""
         return f"no API server is configured (kubeconfig), and no file in {self._directory} has it{broken}"
 
 
 def _documents(path: str, name: str) -> Iterator[dict[str, object]]:
     """The objects of a file that has `name` in it somewhere; a List is taken apart."""
     data = files.read(path, follow=True) or b""
-    if name.encode("utf-8", "surrogateescape") not in data:
+    wanted = name.encode("utf-8", "surrogatepass")
+    if wanted not in data:
         return
-    values = [parse(data, path)] if path.endswith(JSON) else _parse_yaml(data, path)
+    if path.endswith(JSON):
+        values: Iterable[object] = [parse(data, path)]
+    else:
+        from cni_multus.nads.manifests import parse_yaml
+
+        values = parse_yaml(data, wanted, path)
     for value in values:
         members = value.get("items") if isinstance(value, dict) else None
         for each in members if isinstance(members, list) else [value]:
@@ -120,20 +138,8 @@ def _documents(path: str, name: str) -> Iterator[dict[str, object]]:
                 yield each
 
 
-def _parse_yaml(data: bytes, path: str) -> list[object]:
-    import yaml  # 25 ms, for nodes whose operator prefers it to JSON
-
-    if len(data) > LARGEST:
-        raise InvalidNetworkConfig(f"{path} is larger than {LARGEST >> 20} MiB")
-    try:
-        return list(yaml.safe_load_all(data))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise InvalidNetworkConfig(f"{path} is not YAML: {said}") from error
-
-
-def _names(document: dict[str, object]) -> tuple[str, str]:
+def _names(document: dict[str, object]) -> tuple[object, object]:
     metadata = document.get("metadata")
     if not isinstance(metadata, dict):
         return "", ""
-    return str(metadata.get("namespace") or DEFAULT_NAMESPACE), str(metadata.get("name") or "")
+    return metadata.get("namespace") or DEFAULT_NAMESPACE, metadata.get("name")

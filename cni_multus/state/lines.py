@@ -11,7 +11,7 @@ import os
 from binascii import crc32
 
 from cni_multus.cni.config import Section
-from cni_multus.cni.document import parse_object, print_compact
+from cni_multus.cni.document import parse_object, print_readable
 from cni_multus.cni.errors import DecodingFailure
 from cni_multus.state import files
 
@@ -20,8 +20,8 @@ LONG = 1 << 18
 
 
 def append(path: str, document: dict[str, object], *, durable: bool) -> None:
-    """Make `document` what counts; `durable`: also after a power cut."""
-    body = print_compact(document)
+    """Make `document` what counts; `durable`: also after a power cut. Raises DecodingFailure for one too large."""
+    body = print_readable(document, path)
     line = b"\n%08x %s\n" % (crc32(body), body)
     if _may_begin_anew(path, len(line)):
         _begin_anew(path, line)

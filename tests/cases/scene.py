@@ -1,4 +1,8 @@
-"""The cases as they stand in their files, and nodes with what one of them names."""
+"""The cases as they stand in their files, and nodes on which the meta-plugin is called for the pods of one of them.
+
+A node has the definitions from the API server, or, with no word to it, from files; then its runtime tells the
+annotations.
+"""
 
 from __future__ import annotations
 
@@ -9,58 +13,86 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from cni_multus.linux.links import add_veth, change_link
-from tests.cases.promises import FOREIGN_MAC, Seen
+from tests.cases.asked import document_of, identity
+from tests.cases.promises import Seen, primary_of
 from tests.node import Node, Pod
 from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.cases.asked import Asked
     from tests.conftest import MakeNamespace
+    from tests.node import Answer
 
 Case = dict[str, Any]
 
 CASES: dict[str, Case] = {path.stem: yaml.safe_load(path.read_text()) for path in Path(__file__).parent.glob("*.yaml")}
 
-FOREIGN = {
-    "cniVersion": "1.0.0",
-    "interfaces": [{"name": "eth0", "mac": FOREIGN_MAC, "sandbox": "/var/run/netns/pod"}],
-    "ips": [{"address": "10.0.0.9/32", "gateway": "10.0.0.1", "interface": 0}],
-}
-"""What a primary that is not ours answers; it makes nothing."""
+ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
+"""The capability by which a runtime tells a pod's annotations."""
 
 
-def asked_by(pod: Case) -> str:
-    """The networks that a pod's annotation names, without the namespaces: nothing reads those yet."""
-    named = pod["annotations"]["k8s.v1.cni.cncf.io/networks"]
-    return ",".join(name.rpartition("/")[2] for name in named.split(","))
+class CasePod(Pod):
+    """A pod of a case, and its sandbox."""
+
+    def __init__(self, netns: str, told: Case, uid: str) -> None:
+        super().__init__(netns, told["name"])
+        self.told = told
+        self._identity = identity(told, uid)
+
+    def environment(self, command: str, path: str, **changed: str) -> dict[str, str]:
+        return super().environment(command, path, **{"CNI_ARGS": self._identity, **changed})
 
 
 class Scene:
-    """One node with a case's uplinks, and its pods, attached as the case says.
+    """One node with a case's uplinks, and its pods; with `joined` the uplinks are there already.
 
-    `ipam` is what whereabouts gets besides; with `joined` the uplinks are there already.
+    `asked` is what the API server knows of the case; the definitions are files of the node where that is None.
     """
 
-    def __init__(self, case: Case, node: Node, netns: MakeNamespace, *, joined: bool = False, **ipam: object) -> None:
+    def __init__(
+        self,
+        case: Case,
+        node: Node,
+        netns: MakeNamespace,
+        asked: Asked | None = None,
+        kubeconfig: str = "",
+        *,
+        joined: bool = False,
+        **ipam: object,
+    ) -> None:
         self.case = case
         self.node = node
-        self.netns = netns
-        self.ipam = ipam
+        self._netns = netns
+        self._asked = asked
+        self._sources = {"kubeconfig": kubeconfig} if asked else {"nadDir": str(self._written(on_node(node, **ipam)))}
         for at, name in enumerate(() if joined else case["uplinks"]):
             uplink = add_veth(node.host, name, peer=f"switch{at}", peer_namespace=node.host)
             change_link(node.host, uplink.parent, up=True)
 
-    def attach(self, name: str, asked: str) -> tuple[Pod, Any]:
+    def attach(self, told: Case) -> tuple[CasePod, Answer]:
         """A pod with the networks that its annotation names, and the answer to its ADD."""
-        pod = Pod(self.netns(name), name)
-        return pod, self.node.call("ADD", self._config(asked), pod)
+        uid = self._asked.pod(told) if self._asked else "u1"
+        pod = CasePod(self._netns(told["name"]), told, uid)
+        return pod, self.node.call("ADD", self._config(told), pod)
 
-    def delete(self, pod: Pod, asked: str) -> None:
-        self.node.call("DEL", self._config(asked), pod).succeeded()
+    def delete(self, pod: CasePod) -> None:
+        self.node.call("DEL", self._config(pod.told), pod).succeeded()
 
-    def check(self, pod: Pod, asked: str) -> None:
-        self.node.call("CHECK", self._config(asked), pod).succeeded()
+    def check(self, pod: CasePod) -> None:
+        self.node.call("CHECK", self._config(pod.told), pod).succeeded()
 
-    def remains(self, pods: list[Pod]) -> dict[str, object]:
+    def expect(self, pod: CasePod) -> None:
+        """Hold a pod against what its case says that must be there."""
+        if self._asked:
+            entries = self._asked.status(pod.told)
+        else:
+            entries = [entry for attachment in self.node.record(pod).attachments for entry in attachment.status]
+        uplink = Shown(self.node.host.path).link(self.case["uplinks"][0])
+        Seen(Shown(pod.netns), entries, uplink).keeps(pod.told["expect"])
+
+    def remains(self, pods: list[CasePod]) -> dict[str, object]:
         """What is left of the pods, here and on the node, apart from the uplinks."""
         found = self.node.remains(*pods)
         uplinks = {end for at, name in enumerate(self.case["uplinks"]) for end in (name, f"switch{at}")}
@@ -68,28 +100,28 @@ class Scene:
         attached = dict.fromkeys(self.node.attached(), "an address of whereabouts")
         return {**{what: some for what, some in found.items() if what != "node"}, **left, **attached}
 
-    def _config(self, asked: str) -> dict[str, Any]:
-        named = {network["name"]: json.loads(network["config"]) for network in self.case["networks"]}
-        wanted = [json.loads(json.dumps({"name": name, **named[name]})) for name in asked.split(",")]
-        for network in wanted:
-            for plugin in network.get("plugins", [network]):
-                if plugin.get("ipam", {}).get("type") == "whereabouts":
-                    plugin["ipam"] |= {"dataDir": str(self.node.leases), **self.ipam}
-                elif "ipam" in plugin:
-                    plugin["ipam"]["dataDir"] = str(self.node.addresses)
-        return self.node.config(self._primary(), *wanted)
+    def _config(self, told: Case) -> dict[str, Any]:
+        runtime = {} if self._asked else {"runtimeConfig": {ANNOTATIONS: told["annotations"]}}
+        return self.node.config(on_node(self.node)(primary_of(self.case)), **self._sources, **runtime)
 
-    def _primary(self) -> dict[str, Any]:
-        primary = self.case.get("primary", {"type": "bridge", "subnet": "10.244.0.0/24"})
-        if primary["type"] == "bridge":
-            return self.node.bridge(subnet=primary["subnet"])
-        program = self.node.program(primary["name"], ADD={"stdout": json.dumps(FOREIGN)})
-        return {**program, "name": primary["name"]}
+    def _written(self, adapted: Callable[[Case], Case]) -> Path:
+        directory = self.node.root / "nad.d"
+        directory.mkdir()
+        for network in self.case["networks"]:
+            document = document_of(network, adapted)
+            (directory / f"{network['namespace']}-{network['name']}.json").write_text(json.dumps(document))
+        return directory
 
 
-def expect(here: Scene, pod: Pod, promised: Case) -> None:
-    """Hold a pod against what its case says that must be there."""
-    entries = [entry for attachment in here.node.record(pod).attachments for entry in attachment.status]
-    uplink = Shown(here.node.host.path).link(here.case["uplinks"][0])
-    # Without annotations nothing tells the namespace of a definition.
-    Seen(Shown(pod.netns), entries, uplink, namespaced=False).keeps(promised)
+def on_node(node: Node, **ipam: object) -> Callable[[Case], Case]:
+    """What changes a configuration so that its files are a node's; `ipam` is what whereabouts gets besides."""
+
+    def adapted(config: Case) -> Case:
+        for plugin in config.get("plugins", [config]):
+            if plugin.get("ipam", {}).get("type") == "whereabouts":
+                plugin["ipam"] |= {"dataDir": str(node.leases), **ipam}
+            elif "ipam" in plugin:
+                plugin["ipam"]["dataDir"] = str(node.addresses)
+        return config
+
+    return adapted

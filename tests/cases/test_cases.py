@@ -1,6 +1,6 @@
 """What operators of other platforms are told to write, and what they are promised: unchanged, by the meta-plugin.
 
-Annotations are not read yet: a pod's networks stand in 00-multus.conf as delegates, named as their definitions are.
+Those that want another kernel are in test_ipvlan.py; tests/kubelet has some as a real node runs them.
 """
 
 from __future__ import annotations
@@ -9,73 +9,59 @@ import json
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-import pytest
-
 from cni_multus.linux.links import add_bridge, add_veth, change_link
 from cni_multus.linux.netns import Namespace
-from tests.cases.scene import CASES, Scene, asked_by, expect
+from tests.cases.asked import Asked
+from tests.cases.scene import CASES, Scene, on_node
+from tests.cases.test_ipvlan import IPVLAN
 from tests.node import Node
 from tests.plugins.shown import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.cases.scene import Case
     from tests.cluster.cluster import Cluster
     from tests.conftest import MakeNamespace
 
-OVER_NODES = {name for name, case in CASES.items() if case.get("nodes", 1) > 1}
-
-RUN = [
-    pytest.param(name, marks=[pytest.mark.vm] if "ipvlan" in json.dumps(case["networks"]) else [], id=name)
-    for name, case in sorted(CASES.items())
-    if name not in OVER_NODES
-]
-
-
-@pytest.fixture
-def scene(host: Namespace, netns: MakeNamespace, tmp_path: Path) -> Callable[[str], Scene]:
-    return lambda name: Scene(CASES[name], Node(host, tmp_path), netns)
+ON_ONE_NODE, OVER_NODES = "macvlan-host-local", "macvlan-whereabouts-conflist"
 
 
 def test_every_case_is_run() -> None:
-    assert {parameter.values[0] for parameter in RUN} | OVER_NODES == set(CASES)
-    assert {"macvlan-whereabouts-conflist"} == OVER_NODES
+    assert {*IPVLAN, ON_ONE_NODE, OVER_NODES} == set(CASES)
 
 
-@pytest.mark.parametrize("name", RUN)
-def test_operators_see_what_they_are_promised(scene: Callable[[str], Scene], name: str) -> None:
-    here = scene(name)
+def holds(here: Scene) -> None:
+    """All pods of a case have what they are promised, until they are taken away."""
     pods = []
     for told in here.case["pods"]:
-        if told["expect"].get("refused"):
-            continue  # whether a pod may name a network of another namespace, nothing decides yet
-        pod, answer = here.attach(told["name"], asked_by(told))
+        pod, answer = here.attach(told)
         answer.succeeded()
-        pods.append((pod, asked_by(told)))
-        expect(here, pod, told["expect"])
-        here.check(pod, asked_by(told))
-    for pod, asked in pods:
-        here.delete(pod, asked)
-    assert here.remains([pod for pod, _ in pods]) == {}
+        pods.append(pod)
+        here.expect(pod)
+        here.check(pod)
+    for pod in pods:
+        here.delete(pod)
+    assert here.remains(pods) == {}
 
 
-@pytest.mark.vm
-def test_a_range_that_is_used_up_is_told_by_its_name(scene: Callable[[str], Scene]) -> None:
-    here = scene("ipvlan-l3-host-local")
-    for number in range(5):
-        here.attach(f"pod{number}", "ipvlan-conf-1")[1].succeeded()
-    _, answer = here.attach("sixth", "ipvlan-conf-1")
-    assert "192.168.1.13-192.168.1.17" in answer.failed(11)
+def test_definitions_are_read_from_the_api(
+    cluster: Cluster, host: Namespace, netns: MakeNamespace, tmp_path: Path
+) -> None:
+    case, node = CASES[ON_ONE_NODE], Node(host, tmp_path)
+    with Asked(case, cluster.api, on_node(node)) as asked:
+        holds(Scene(case, node, netns, asked, str(cluster.reachable_from(host.path))))
 
 
-@pytest.mark.parametrize("name", sorted(OVER_NODES))
+def test_definitions_are_read_from_files(host: Namespace, netns: MakeNamespace, tmp_path: Path) -> None:
+    holds(Scene(CASES[ON_ONE_NODE], Node(host, tmp_path), netns))
+
+
 def test_pods_of_several_nodes_have_addresses_of_one_cluster(
-    cluster: Cluster, netns: MakeNamespace, tmp_path: Path, name: str
+    cluster: Cluster, netns: MakeNamespace, tmp_path: Path
 ) -> None:
     """Nodes are on one segment; what makes them one cluster is the flat file alone, as its installer writes it."""
-    case = CASES[name]
+    case = CASES[OVER_NODES]
     with ExitStack() as opened:
         segment = opened.enter_context(Namespace.open(netns("segment")))
         hosts = [opened.enter_context(Namespace.open(netns(f"node{number}"))) for number in range(case["nodes"])]
@@ -84,20 +70,20 @@ def test_pods_of_several_nodes_have_addresses_of_one_cluster(
         pods = []
         for told in case["pods"]:
             here = nodes[told["node"]]
-            pod, answer = here.attach(told["name"], asked_by(told))
+            pod, answer = here.attach(told)
             answer.succeeded()
-            pods.append((here, pod, asked_by(told)))
-            expect(here, pod, told["expect"])
+            pods.append((here, pod))
+            here.expect(pod)
         given = [entry["ips"][0] for told in case["pods"] for entry in told["expect"]["status"]]
-        for (here, pod, asked), own in zip(pods, given, strict=True):
-            here.check(pod, asked)
+        for (here, pod), own in zip(pods, given, strict=True):
+            here.check(pod)
             for address in set(given) - {own}:
                 assert Shown(pod.netns).reaches(address, "-I net1")
         [pool] = cluster.objects("ippools").values()
         assert sorted(pool["spec"]["allocations"]) == ["10", "11", "12"]
-        for here, pod, asked in pods:
-            here.delete(pod, asked)
-        for here, pod, _ in pods:
+        for here, pod in pods:
+            here.delete(pod)
+        for here, pod in pods:
             assert here.remains([pod]) == {}
         [pool] = cluster.objects("ippools").values()
         assert pool["spec"]["allocations"] == cluster.objects("overlappingrangeipreservations") == {}

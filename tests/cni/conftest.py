@@ -1,15 +1,10 @@
-"""What the protocol's tests share: a stream that cannot be read, and no deadline for generated examples."""
+"""What the protocol's tests share: a stream that cannot be read."""
 
 import os
 from collections.abc import Iterator
 from io import FileIO
 
 import pytest
-from hypothesis import settings
-
-# How long one example takes depends on what else the machine does.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 @pytest.fixture

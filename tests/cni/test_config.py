@@ -147,6 +147,14 @@ def test_a_nul_is_in_no_text(value: str) -> None:
         key(["x", value]).texts("key")
 
 
+def test_half_of_a_surrogate_pair_is_in_no_text() -> None:
+    with pytest.raises(InvalidNetworkConfig, match=r"^ipam\.list\[0\]\.key: half of a surrogate pair in "):
+        key("\ud83d").text("key")
+    with pytest.raises(InvalidNetworkConfig, match=r"^ipam\.list\[0\]\.key\[1\]: half of a surrogate pair in "):
+        key(["x", "a\udbff"]).texts("key")
+    assert key("\U0001f600 \udcff").text("key") == "\U0001f600 \udcff", "a byte that is not UTF-8, as paths have them"
+
+
 @pytest.mark.parametrize("kind", [kind for kind in TYPES if kind != "a string"])
 def test_every_member_of_a_list_of_texts_is_one(kind: str) -> None:
     assert key(["a", ""]).texts("key") == ("a", "")

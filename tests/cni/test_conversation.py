@@ -101,7 +101,7 @@ def test_an_error_speaks_it_as_soon_as_it_is_known(stdin: bytes, version: str) -
     assert say(Recorder(), stdin=stdin).answer["cniVersion"] == version
 
 
-TEXTS = ["\ud800", "a\udcff", "\0", "\x1b[31m", "\u2028", "😀", '"quoted"', "line\nline", "x" * 100_000]
+TEXTS = ["\ud800", "a\udcff", "\0", "\x1b[31m", "\u2028", "😀", '"quoted"', "line\nline", "x" * 4096]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -323,3 +323,11 @@ def test_what_fails_then_changes_no_answer(late: Exception) -> None:
     talk = Conversation(plugin, {"CNI_COMMAND": "ADD", **ENVIRONMENT}, json.dumps(CONFIG).encode(), stdout)
     assert (talk.status, talk.answer) == (0, RESULT.to_json("1.1.0"))
     assert type(late).__name__ in talk.stderr
+
+
+def test_a_long_text_keeps_its_beginning_and_its_end() -> None:
+    talk = say(Recorder(failure=TryAgainLater(f"cannot {'x' * 100_000}: busy")))
+    told = talk.failed(11)
+    assert told.startswith("cannot x")
+    assert told.endswith("x: busy")
+    assert len(told) == 4096

@@ -171,7 +171,7 @@ def test_an_interface_name_that_the_kernel_would_not_take_is_refused(command: st
 
 
 @given(name=st.text(st.characters(max_codepoint=0x2100, exclude_categories=["Cs"]), min_size=1, max_size=15))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_the_kernel_takes_what_we_take(name: str, host: Namespace, kernel: Callable[[Namespace], Any]) -> None:
     assume(not wrong_with_ifname(name) and name != "lo")
     links = kernel(host)

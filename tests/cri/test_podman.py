@@ -105,3 +105,46 @@ def test_a_container_that_cannot_be_attached_is_told_why(podman: Podman, node: N
     with pytest.raises(AssertionError, match="master: there is no link absent0"):
         podman.run("web", network(podman, node, node.bridge(), broken))
     assert node.remains() == {}
+
+
+def test_a_container_has_two_networks_of_podmans(podman: Podman, node: Node) -> None:
+    """Each is an ADD of its own; one goes and comes while the container runs."""
+    first = network(podman, node, node.bridge(), node.macvlan("red", "10.2.0.0/24"))
+    second = network(podman, node, node.bridge("other", "10.3.0.0/24", bridge="cni3", isDefaultGateway=False))
+    container = podman.run("web", f"{first},{second}")
+    everything = addresses(podman, container)
+    assert everything.keys() == {"lo", "eth0", "eth1", "net1"}
+    assert {everything["eth0"], everything["eth1"]} == {"10.1.0.2/24", "10.3.0.2/24"}  # podman has no order for them
+    podman("network", "disconnect", second, container)
+    assert "10.3.0.2/24" not in addresses(podman, container).values()
+    assert len(addresses(podman, container)) == len(everything) - 1
+    podman("network", "connect", second, container)
+    assert addresses(podman, container).keys() == everything.keys()
+    podman("rm", "--force", "--time=0", container)
+    assert node.remains() == {}
+
+
+def test_networks_are_made_anew_for_a_container_that_runs(podman: Podman, node: Node) -> None:
+    """`podman network reload` is for those whose firewall was flushed: a DEL, and an ADD that wants the same addresses.
+
+    For that podman writes other capabilities into the first plugin: ports are for a plugin that follows.
+    """
+    name = f"network{next(NETWORKS)}"
+    portmap = {"type": "portmap", "capabilities": {"portMappings": True}}
+    plugins = [node.config(node.bridge(), node.macvlan("red", "10.2.0.0/24")), portmap]
+    podman.configure({"cniVersion": VERSION, "name": name, "plugins": plugins})
+    container = podman.run("web", name, "--publish=8080:80", "--hostname=web")
+    podman("exec", "--detach", container, "nc", "-ll", "-p", "80", "-e", "/bin/busybox", "hostname")
+    before = primary(podman, container)
+    podman.enclosure.run("nft", "flush", "ruleset")
+    podman("network", "reload", container)
+    assert primary(podman, container) == before
+    assert fetch(node.host.path, "10.1.0.1", 8080) == b"web\n"
+    podman("rm", "--force", "--time=0", container)
+    assert node.remains() == {}
+
+
+def primary(podman: Podman, container: str) -> tuple[str, str]:
+    """The MAC and the address of eth0."""
+    shown = podman("exec", container, "ip", "link", "show", "eth0")
+    return shown.partition("link/ether ")[2].split()[0], addresses(podman, container)["eth0"]

@@ -233,7 +233,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=200) | st.lists(PIECES, max_size=25).map("".join).map(str.encode))
 @example(data=b"&a [*a]")
 @example(data=b"{" * 5000)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 VERSION = "v1beta1"
 SOCKET = "tests.sock"
 KUBELET = "kubelet.sock"
+PATIENCE = 60
 
 
 class DevicePlugin:
@@ -28,13 +29,14 @@ class DevicePlugin:
         self._resource = resource
         self._devices = devices
         self._messages, self._services = crikit().stubs("deviceplugin")
+        self._known = threading.Event()
         self._over = threading.Event()
         self._server: grpc.Server | None = None
         self._thread = threading.Thread(target=self._stay, daemon=True)
 
     def __enter__(self) -> DevicePlugin:
-        self._begin()
         self._thread.start()
+        assert self._known.wait(PATIENCE), f"no kubelet listens in {self._directory}"
         return self
 
     def __exit__(
@@ -47,12 +49,14 @@ class DevicePlugin:
 
     def _stay(self) -> None:
         """A kubelet that starts removes the sockets of all plugins."""
-        while not self._over.wait(0.2):
+        while not self._over.wait(0.1):
             if not (self._directory / SOCKET).exists() and (self._directory / KUBELET).exists():
                 try:
                     self._begin()
-                except grpc.RpcError:
+                except (grpc.RpcError, RuntimeError):  # it is about to begin anew, or has not begun yet
+                    (self._directory / SOCKET).unlink(missing_ok=True)
                     continue
+                self._known.set()
 
     def _begin(self) -> None:
         if self._server:

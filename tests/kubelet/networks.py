@@ -13,9 +13,10 @@ UPLINK = "node1"
 
 
 def macvlan(name: str, subnet: str, **more: object) -> Document:
-    """A network on the node's own link, with addresses of host-local."""
+    """A network on the node's own link, with addresses of host-local; without a name it gets its definition's."""
     ipam = {"type": "host-local", "subnet": subnet, "gateway": f"{subnet.rpartition('.')[0]}.1"}
-    return {"cniVersion": "1.0.0", "name": name, "type": "macvlan", "master": UPLINK, "ipam": ipam, **more}
+    named = {"name": name} if name else {}
+    return {"cniVersion": "1.0.0", **named, "type": "macvlan", "master": UPLINK, "ipam": ipam, **more}
 
 
 def pooled(name: str, cidr: str, kubeconfig: Path | None = None) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import subprocess
 import time
 from contextlib import contextmanager
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cluster.apiserver import Address
+
+BOOKKEEPING = "/lock|/last_reserved_ip|/[.]multus/|/(hint|last|seen|turns|domain|journal/network)/|/meta$|^ ?cni0$"
+"""What stays on a node that has had pods."""
+
+FORGOTTEN = "/results/cni-loopback-"
+"""What a containerd that is killed never takes away: its own record of a sandbox's `lo`."""
 
 PATIENCE = 60
 """Seconds that anything may take that a kubelet does."""
@@ -126,7 +133,13 @@ class KubeNode:
         """Everything on the node that names a sandbox."""
         search = 'find /run/cni /run/multus /var/lib/cni -name "*$0*"; grep -rlF "$0" /run/cni /run/multus /var/lib/cni'
         found = self.inside.run("sh", "-c", f'({search}; ip -d link | grep -F "$0") 2>/dev/null || :', container_id)
-        return found.splitlines()
+        return [line for line in found.splitlines() if FORGOTTEN not in line]
+
+    def everything(self) -> set[str]:
+        """All links, namespaces and files that pods have here, but for those that stay."""
+        search = "find /run/netns /run/cni /run/multus /var/lib/cni ! -type d; ip -o link | cut -d: -f2 | cut -d@ -f1"
+        found = self.inside.run("sh", "-c", f"({search}) 2>/dev/null || :")
+        return {line.strip() for line in found.splitlines() if not re.search(f"{BOOKKEEPING}|{FORGOTTEN}", line)}
 
     def allocations(self, pool: str) -> list[str]:
         """The pods that have addresses of a pool."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.cluster.client import Document
     from tests.kubelet.node import KubeNode
 
+DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 RESOURCE_NAME = "k8s.v1.cni.cncf.io/resourceName"
 STATUS = "k8s.v1.cni.cncf.io/network-status"
@@ -66,6 +67,12 @@ class KubePod:
         """The object as it is now."""
         return self.node.server.api.get(self._path).expect(200)
 
+    @cached_property
+    def _uids(self) -> set[str]:
+        """What tells it from others of its name: a static pod has one at its node, and its mirror another."""
+        metadata = self.document["metadata"]
+        return {metadata["uid"], metadata["annotations"].get("kubernetes.io/config.mirror", metadata["uid"])}
+
     @property
     def exists(self) -> bool:
         """Whether the API server knows it."""
@@ -85,6 +92,7 @@ class KubePod:
         """What was said about it, the oldest first: type, reason and message."""
         query = f"fieldSelector=involvedObject.name={self.name}"
         found = self.node.server.api.get(f"/api/v1/namespaces/{self.namespace}/events?{query}").expect(200)["items"]
+        found = [event for event in found if event["involvedObject"].get("uid") in self._uids]
         found.sort(key=lambda event: str(event["eventTime"] or event["firstTimestamp"] or ""))
         return [
             (event["type"], event["reason"], event["message"]) for event in found if reason in ("", event["reason"])
@@ -151,8 +159,12 @@ class KubePod:
 
     def delete(self) -> None:
         """Take it away at once, and wait until nothing is left on the node."""
-        self.node.server.api.delete(self._path, {"gracePeriodSeconds": 0})
+        self.forget()
         self.gone()
+
+    def forget(self) -> None:
+        """Take it out of the API at once, whatever its node still has of it."""
+        self.node.server.api.delete(self._path, {"gracePeriodSeconds": 0}).expect(200)
 
     def gone(self) -> None:
         """Wait until it has no sandbox that runs, and nothing on the node names those that it had."""

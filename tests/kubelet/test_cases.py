@@ -9,7 +9,8 @@ import pytest
 
 from cni_multus.linux.links import add_veth, change_link, remove_link
 from cni_multus.linux.netns import Namespace
-from tests.cases.promises import Seen
+from tests.cases.asked import turn
+from tests.cases.promises import BRIDGE, Seen, primary_of
 from tests.cases.scene import CASES
 from tests.kubelet.pods import KubePod, definition, manifest
 from tests.plugins.shown import Shown
@@ -27,12 +28,14 @@ class Applied:
     def __init__(self, case: Case, opened: ExitStack, node: KubeNode, second: KubeNode | None = None) -> None:
         self.node = node
         self.case = case
+        opened.enter_context(turn(node.server.api, case))
         host = opened.enter_context(Namespace.open(node.inside.netns))
         other = opened.enter_context(Namespace.open(second.inside.netns)) if second else host
         for at, name in enumerate(case["uplinks"]):
             uplink = add_veth(host, name, peer=name if second else f"switch{at}", peer_namespace=other)
             opened.callback(remove_link, host, name)
             change_link(other, uplink.parent, up=True)
+        opened.callback(remove_link, host, BRIDGE)
         namespaces = {each["namespace"] for each in (*case["networks"], *case["pods"])} - {"default"}
         for name in namespaces:
             node.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
@@ -63,6 +66,7 @@ def opened() -> Iterator[ExitStack]:
 
 def test_a_second_interface_that_wants_a_default_route(node_alone: KubeNode, opened: ExitStack) -> None:
     applied = Applied(CASES["macvlan-host-local"], opened, node_alone)
+    opened.enter_context(node_alone.configured(delegates=[primary_of(applied.case)]))
     [told] = applied.case["pods"]
     pod = applied.ask(told).running()
     applied.expect(pod, told["expect"])

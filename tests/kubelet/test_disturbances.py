@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.kubelet.networks import macvlan, pooled
+from tests.kubelet.node import until
 from tests.kubelet.pods import KubePod, definition, manifest
 
 if TYPE_CHECKING:
@@ -36,16 +37,22 @@ def test_the_programs_of_the_node_are_killed(node_alone: KubeNode, cluster: Clus
 
 def test_containerd_is_killed_while_pods_start(node_alone: KubeNode, cluster: Cluster) -> None:
     node = node_alone
+    before = node.everything()
     node.apply(definition("red", cluster.namespace, pooled(cluster.namespace, "10.82.0.0/24")))
     names = [f"pod{number}" for number in range(4)]
     node.apply(*(manifest(name, cluster.namespace, node.name, "red") for name in names))
     node.kill("containerd")
+    node.kubectl("annotate", "pods", "--all", f"--namespace={cluster.namespace}", "awake=yes")  # not in ten seconds
     pods = [KubePod(node, cluster.namespace, name).running() for name in names]
     assert node.allocations("10.82.0.0-24") == sorted(f"{cluster.namespace}/{name}" for name in names)
     for pod in pods:
         assert pod.shown.links() == {"eth0", "net1"}
         pod.delete()
     assert node.allocations("10.82.0.0-24") == []
+    left = {
+        what for what in node.everything() - before if not what.startswith("/run/netns/")
+    }  # containerd forgets them
+    assert not left
 
 
 def test_the_api_server_is_away_while_a_pod_is_deleted(node_alone: KubeNode, cluster: Cluster) -> None:
@@ -58,14 +65,21 @@ def test_the_api_server_is_away_while_a_pod_is_deleted(node_alone: KubeNode, clu
         pod = ask(node, cluster, "first").running()
         road.close()
         requests = road.count()
-        pod.delete()
+        pod.forget()
+        until(lambda: not pod.sandboxes() and only_owed(pod), lambda: f"of {pod.name} is left: {pod.traces()}")
         assert road.count() == requests
         [pool] = cluster.objects("ippools").values()
         assert len(pool["spec"]["allocations"]) == 1
         road.open()
         ask(node, cluster, "second").running().delete()
+        pod.gone()
         [pool] = cluster.objects("ippools").values()
         assert pool["spec"]["allocations"] == {}
+
+
+def only_owed(pod: KubePod) -> bool:
+    """Whether nothing is left of a pod but what the API server has to be told."""
+    return all(trace.startswith("/var/lib/cni/whereabouts/journal/") for trace in pod.traces())
 
 
 def test_a_runtime_that_hands_over_the_annotations(node_alone: KubeNode, cluster: Cluster) -> None:

@@ -52,7 +52,9 @@ def test_a_pod_that_only_the_node_knows(node: KubeNode, cluster: Cluster) -> Non
     pod.gone()
 
 
-def test_many_at_once(node: KubeNode, cluster: Cluster) -> None:
+def test_many_at_once(node_alone: KubeNode, cluster: Cluster) -> None:
+    node = node_alone
+    before = node.everything()
     names = [f"one-of-many-{number}" for number in range(MANY)]
     networks = [macvlan(f"{cluster.namespace}-1", "10.73.0.0/24"), macvlan(f"{cluster.namespace}-2", "10.74.0.0/24")]
     networks.append(pooled(f"{cluster.namespace}-3", "10.75.0.0/24"))
@@ -67,3 +69,4 @@ def test_many_at_once(node: KubeNode, cluster: Cluster) -> None:
     for pod in pods:
         pod.gone()
     assert node.allocations("10.75.0.0-24") == []
+    until(lambda: node.everything() <= before, lambda: f"left: {sorted(node.everything() - before)}", 10)

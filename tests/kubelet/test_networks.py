@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.kubelet.networks import macvlan
-from tests.kubelet.pods import NETWORKS, KubePod, definition, manifest
+from tests.kubelet.pods import DEFAULT_NETWORK, NETWORKS, KubePod, definition, manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,6 @@ def test_a_definition_that_is_no_network(node: KubeNode, cluster: Cluster, ask: 
 def test_networks_of_one_name_in_two_namespaces(node: KubeNode, cluster: Cluster, ask: Ask) -> None:
     """Neither has a name of its own: the definitions' is all that there is."""
     network = macvlan("", "10.68.0.0/24")
-    del network["name"]
     other = f"{cluster.namespace}-2"
     node.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": other}})
     node.apply(definition("same", cluster.namespace, network))
@@ -126,3 +125,29 @@ def test_networks_of_one_name_in_two_namespaces(node: KubeNode, cluster: Cluster
     assert [pod.status[1]["name"] for pod in pods] == [f"{cluster.namespace}/same", f"{other}/same"]
     for pod in pods:
         pod.delete()
+
+
+def test_a_range_that_is_used_up(node: KubeNode, cluster: Cluster, ask: Ask) -> None:
+    """The second pod gets what the first one gives back."""
+    network = macvlan(cluster.namespace, "10.69.0.0/24")
+    network["ipam"] |= {"rangeStart": "10.69.0.9", "rangeEnd": "10.69.0.9"}
+    node.apply(definition("small", cluster.namespace, network))
+    first = ask("first", "small").running()
+    second = ask("second", "small")
+    assert "10.69.0.9" in second.told("AddressPoolExhausted")
+    first.delete()
+    second.wake()
+    assert second.running().shown.addresses("net1") == {"10.69.0.9/24"}
+    second.delete()
+
+
+def test_another_network_in_the_place_of_the_primary(node: KubeNode, cluster: Cluster, ask: Ask) -> None:
+    label = f"{cluster.namespace}/first"
+    node.apply(definition("first", cluster.namespace, macvlan("", "10.70.0.0/24")))
+    pod = ask("elsewhere", "", **{DEFAULT_NETWORK: label}).running()
+    [address] = pod.shown.addresses("eth0")
+    assert address.startswith("10.70.0.")
+    assert pod.document["status"]["podIP"] == address.partition("/")[0]
+    [entry] = pod.status
+    assert (entry["name"], entry["default"]) == (label, True)
+    pod.delete()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cni_multus.deviceinfo import DIRECTORY
-from cni_multus.podresources.devices import SOCKET
+from cni_multus.podresources.devices import CHECKPOINT, SOCKET
 from tests.kubernetes.site import DEFAULT_NETWORK
 from tests.node import in_private_mounts
 from tests.podresources.api import pod as resources
@@ -37,14 +37,21 @@ def kubelet(site: Site, pod: Member, devices: list[str]) -> Iterator[Path]:
             yield socket
 
 
-def on_node(socket: Path, work: Callable[[], None]) -> None:
-    """Where the kubelet's socket and the files of its devices are in their places; nobody else sees them there."""
+def on_node(socket: Path | None, work: Callable[[], None], checkpoint: object = None) -> None:
+    """Where the kubelet's socket or checkpoint, and the files of its devices, are in their places.
+
+    Nobody else sees them there.
+    """
 
     def enter() -> None:
         for directory in ("/var/lib", "/run"):
             subprocess.run(["mount", "-t", "tmpfs", "tmpfs", directory], check=True)
-        Path(SOCKET).parent.mkdir(parents=True)
-        Path(SOCKET).symlink_to(socket)
+        for path in (SOCKET, CHECKPOINT):
+            Path(path).parent.mkdir(parents=True)
+        if socket:
+            Path(SOCKET).symlink_to(socket)
+        if checkpoint:
+            Path(CHECKPOINT).write_text(json.dumps(checkpoint))
         (INFO / "dp").mkdir(parents=True)
         for device in DEVICES:
             info = {"type": "pci", "version": "1.1.0", "pci": {"pci-address": device}}
@@ -87,6 +94,20 @@ def test_the_default_network_and_another_share_no_device(site: Site, wanted: dic
 
     with kubelet(site, pod, DEVICES[:1]) as socket:
         on_node(socket, one)
+
+
+def test_the_checkpoint_serves_where_no_kubelet_listens(site: Site, wanted: dict[str, Any]) -> None:
+    pod = site.pod("web", "vf,vf")
+    entry = {"PodUID": pod.uid, "ContainerName": "main", "ResourceName": VF, "DeviceIDs": {"-1": DEVICES}}
+    checkpoint = {"Data": {"PodDeviceEntries": [entry], "RegisteredDevices": {}}, "Checksum": 1}
+
+    def two() -> None:
+        site.call("ADD", site.config(), pod).succeeded()
+        told = {call["environment"]["CNI_IFNAME"]: call["stdin"]["deviceID"] for call in site.node.calls("ADD")}
+        assert told == {"net1": DEVICES[0], "net2": DEVICES[1]}
+        assert [entry["device-info"]["pci"]["pci-address"] for entry in pod.status[1:]] == DEVICES
+
+    on_node(None, two, checkpoint)
 
 
 def test_garbage_collection_takes_networks_of_annotations_and_files_of_devices(

@@ -32,8 +32,8 @@ def config(site: Site, tmp_path: Path) -> dict[str, Any]:
     for document in documents("networks.yaml"):
         network = json.loads(document["spec"]["config"])
         for plugin in network.get("plugins", [network]):
-            if "ipam" in plugin:
-                plugin["ipam"]["dataDir"] = str(site.node.addresses)
+            for keeper in [plugin] if plugin["type"] == "tuning" else [plugin["ipam"]]:
+                keeper["dataDir"] = str(site.node.addresses)
         site.define(document["metadata"]["name"], network)
     [role] = documents("rbac.yaml")
     token = site.cluster.token(*role["rules"])

@@ -102,9 +102,8 @@ def test_a_definition_may_name_its_network_or_leave_it_to_the_node(site: Site, t
     on_node = site.node.macvlan("of-node", "10.9.0.0/24", cniVersion="1.0.0")
     (conf_dir / "10-of-node.conf").write_text(json.dumps(on_node))
     site.define("of-node", None)
-    site.define(
-        "chain", {"cniVersion": "1.0.0", "plugins": [site.node.macvlan("x", "10.7.0.0/24"), {"type": "tuning"}]}
-    )
+    tuning = {"type": "tuning", "dataDir": str(tmp_path / "tuning")}
+    site.define("chain", {"cniVersion": "1.0.0", "plugins": [site.node.macvlan("x", "10.7.0.0/24"), tuning]})
     pod = site.pod("web", "of-node,chain")
     config = site.config(confDir=str(conf_dir))
     site.call("ADD", config, pod).succeeded()

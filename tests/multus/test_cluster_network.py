@@ -70,6 +70,39 @@ def test_a_file_that_is_being_written_is_waited_for(node: Node, pod: Pod, direct
     assert "10-main.conflist is empty" in node.call("ADD", named(node, path), pod).failed(6)
 
 
+def test_it_is_a_definition_in_the_nodes_files(node: Node, pod: Pod, tmp_path: Path) -> None:
+    """Whoever asks for anything finds it there, where there is no API server."""
+    network = {"cniVersion": "1.0.0", **node.bridge("main")}
+    metadata = {"namespace": "kube-system", "name": "main"}
+    definition = {
+        "kind": "NetworkAttachmentDefinition",
+        "metadata": metadata,
+        "spec": {"config": json.dumps(network)},
+    }
+    put(tmp_path / "nads" / "main.json", definition)
+    config = named(node, "main", nadDir=str(tmp_path / "nads"))
+    valid = [{"containerID": "pod-1", "ifname": "eth0"}]
+    for command in ("STATUS", "ADD", "GC", "CHECK"):
+        node.call(command, {**config, "cni.dev/valid-attachments": valid}, pod).succeeded()
+        assert pod.links() == ({} if command == "STATUS" else {"eth0": "veth"})
+    node.record_file(pod).write_text("damaged")
+    node.call("DEL", config, pod).succeeded()
+    assert node.remains(pod) == {}
+    message = node.call("ADD", {**config, "auxiliaryCNIChainName": "aux"}, pod).failed(7)
+    assert "clusterNetwork must be a path" in message
+
+
+@pytest.mark.parametrize("cluster", ["kubeconfig", "environment"])
+def test_what_only_the_api_server_knows_is_no_matter_for_garbage(node: Node, pod: Pod, cluster: str) -> None:
+    config = named(
+        node, "main", defaultNetworks=["storage"], **({"kubeconfig": "/nowhere"} if cluster[0] == "k" else {})
+    )
+    inside = {"KUBERNETES_SERVICE_HOST": "192.0.2.1", "KUBERNETES_SERVICE_PORT": "443"} if cluster[0] == "e" else {}
+    node.call("ADD", node.config(node.bridge()), pod).succeeded()
+    node.call("GC", {**config, "cni.dev/valid-attachments": []}, None, **inside).succeeded()
+    assert node.remains(pod) == {}
+
+
 def test_of_a_directory_the_first_configuration_counts(node: Node, pod: Pod, directory: Path) -> None:
     """The first that is another plugin's: 00-multus.conf itself is in there, before the primary's."""
     put(directory / "00-multus.conf", named(node, directory))

@@ -127,7 +127,7 @@ def test_an_interface_whose_routes_are_in_a_table_of_its_own_can_have_it(node: N
         "name": "ruled",
         "plugins": [
             {"type": "macvlan", "master": "up0", **dual(node, "10.2.0.0/24", "fd02::/64", routes=DEFAULTS)},
-            {"type": "sbr"},
+            {"type": "sbr", "dataDir": str(node.root / "routing")},
         ],
     }
     config, shown = node.config(node.bridge(), chain), Shown(pod.netns)
@@ -143,7 +143,12 @@ def test_an_interface_whose_routes_are_in_a_table_of_its_own_can_have_it(node: N
 @pytest.mark.parametrize("address", ["10.2.0.5/24", "10.2.0.5/32"])
 def test_a_gateway_at_the_other_end_of_a_pair_can_have_it(node: Node, pod: Pod, address: str) -> None:
     """The plugin leads to its subnet by the gateway, and to the gateway by the link."""
-    ipam = {"type": "static", "addresses": [{"address": address, "gateway": "10.2.0.1"}], "routes": DEFAULTS[:1]}
+    ipam = {
+        "type": "static",
+        "addresses": [{"address": address, "gateway": "10.2.0.1"}],
+        "routes": DEFAULTS[:1],
+        "dataDir": str(node.addresses),
+    }
     config, shown = node.config(node.bridge(), {"name": "pair", "type": "ptp", "ipam": ipam}), Shown(pod.netns)
     node.call("ADD", config, pod).succeeded()
     lead(node, pod, [Wanted("net1", (V4,))])

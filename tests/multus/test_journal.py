@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.node import Node, Pod
 
-TEXT = st.text(st.characters(exclude_characters="\0"), max_size=20)
+TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=20)
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | FINITE | TEXT,

@@ -206,7 +206,7 @@ FRAMES = st.lists(
     ),
     max_size=8,
 ).map(b"".join)
-FEW = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FEW = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @FEW

@@ -75,3 +75,14 @@ def test_what_holds_no_whole_line_is_told(tmp_path: Path) -> None:
     path.write_bytes(b"\n00000000 {}\n")
     with pytest.raises(DecodingFailure, match="no record that is whole"):
         lines.last(str(path))
+
+
+@pytest.mark.parametrize("value", ["x" * (4 << 20), [[]]], ids=["large", "deep"])
+def test_what_could_not_be_read_again_is_not_written(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "record"
+    lines.append(str(path), {"number": 1}, durable=False)
+    for _ in range(200 if isinstance(value, list) else 0):
+        value = [value]
+    with pytest.raises(DecodingFailure, match=f"{path} would be (larger than 4 MiB|nested deeper than 200 levels)"):
+        lines.append(str(path), {"number": 2, "value": value}, durable=False)
+    assert read(path).number("number") == 1

@@ -80,10 +80,13 @@ class Host:
         return result
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
         if not is_for_vm(item):
             return None
         self._report(test_of(item))
+        # As the last test that is run here would do: the directories that fixtures are in are about to go.
+        if nextitem is None:
+            item.session._setupstate.teardown_exact(None)
         return True
 
     @pytest.hookimpl(tryfirst=True)

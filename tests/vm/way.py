@@ -15,6 +15,7 @@ import threading
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from tests.vm.initrd import INSIDE, SHARE
@@ -34,7 +35,7 @@ PATIENCE = 150
 SHARED = "api-server"
 
 # Where nobody has opened the way, the connection ends at once.
-LEAD = 'read -r port <"{port}" && exec {busybox} nc 127.0.0.1 "$port"\n'
+LEAD = 'read -r port <{port} && exec {busybox} nc 127.0.0.1 "$port"\n'
 
 
 class Way:
@@ -43,13 +44,13 @@ class Way:
     def __init__(self, kit: Kit, root: Path, share: Path) -> None:
         self._port = root / "port-of-the-server"
         self._lead = root / "lead"
-        self._lead.write_text(LEAD.format(port=self._port, busybox=kit.busybox))
+        self._lead.write_text(LEAD.format(port=quote(str(self._port)), busybox=quote(str(kit.busybox))))
         self._shared = share / SHARED
 
     @property
     def words(self) -> list[str]:
         """The card of which the machine has it, for qemu's command line; the driver is loaded by whoever wants it."""
-        forward = f"guestfwd=tcp:{SERVER}:{PORT}-cmd:/bin/sh {self._lead}"
+        forward = f"guestfwd=tcp:{SERVER}:{PORT}-cmd:/bin/sh {quote(str(self._lead))}"
         card = f"virtio-net-pci,netdev=way,mac={CARDS_ADDRESS},romfile="
         return ["-netdev", f"user,id=way,restrict=on,ipv6=off,{forward}", "-device", card]
 
@@ -123,10 +124,7 @@ def server() -> Address:
 def take_the_card() -> None:
     """Give the card its driver and an address; it may have them."""
     subprocess.run(["modprobe", "virtio_net"], check=True)
-    [name] = (
-        link.name
-        for link in Path("/sys/class/net").iterdir()
-        if (link / "address").read_text().strip() == CARDS_ADDRESS
-    )
+    found = Path("/sys/class/net").glob("*/address")
+    [name] = (path.parent.name for path in found if path.read_text().strip() == CARDS_ADDRESS)
     for command in (f"address replace {OWN} dev {name}", f"link set {name} up"):
         subprocess.run(["ip", *command.split()], check=True)

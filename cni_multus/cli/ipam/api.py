@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cni_multus.cli.execcredential import load_access
 from cni_multus.cni.config import Section
 
 if TYPE_CHECKING:
@@ -39,9 +40,8 @@ def connect(arguments: argparse.Namespace) -> Api | None:
         return None
     from cni_multus.kube.client import Client
     from cni_multus.kube.deadline import Deadline
-    from cni_multus.kube.kubeconfig import load_kubeconfig
 
-    access = load_kubeconfig(path)
+    access = load_access(path)
     namespace = arguments.namespace or access.namespace or DEFAULT_NAMESPACE
     client = Client(access, Deadline(PATIENCE))
     arguments.closing.callback(client.close)

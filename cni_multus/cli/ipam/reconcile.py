@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command, UsageError
+from cni_multus.cli.execcredential import load_access
 from cni_multus.cli.ipam import options
 from cni_multus.cli.ipam.api import DEFAULT_NAMESPACE, kubeconfig_of
 from cni_multus.cli.output import Column, Table, emit, warn
@@ -114,14 +115,13 @@ class Reconcile(Command):
 
 def _access(arguments: argparse.Namespace) -> Access:
     from cni_multus.kube.credentials import in_cluster
-    from cni_multus.kube.kubeconfig import load_kubeconfig
 
     if not arguments.kubeconfig and os.environ.get(_IN_A_POD):
         return in_cluster(os.environ)
     path = kubeconfig_of(arguments)
     if not path:
         raise UsageError("--kubeconfig: say how to reach the cluster; there is no flat file that does")
-    return load_kubeconfig(path)
+    return load_access(path)
 
 
 def _work_off(data_dir: str) -> list[str]:

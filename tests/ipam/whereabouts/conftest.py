@@ -5,17 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import settings
 
 from tests.ipam.runtime import Ipam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-# A machine that is busy with other workers is no failure.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 
 @pytest.fixture
