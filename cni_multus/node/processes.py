@@ -10,15 +10,14 @@ if TYPE_CHECKING:
 
 
 def can_be_seen(root: str) -> bool:
-    """Whether the node's processes can be seen from here."""
-    first = os.path.join(root, "proc/1")
-    try:
-        os.stat(f"{first}/exe")
-    except FileNotFoundError:
-        return os.path.isdir(first)
-    except PermissionError:  # a container that is confined sees that they are there, and no more
+    """Whether the node's processes can be seen from here.
+
+    A container that is confined sees that they are there, and no more. The first one alone may be guarded anywhere.
+    """
+    place = os.path.join(root, "proc")
+    if not os.path.isdir(os.path.join(place, "1")):
         return False
-    return True
+    return not any(_is_refused(f"{place}/{name}/exe") for name in os.listdir(place) if name.isdecimal() and name != "1")
 
 
 def executing(root: str, programs: Iterable[str]) -> list[int]:
@@ -32,6 +31,16 @@ def _executed(root: str) -> Iterator[tuple[int, tuple[int, int] | None]]:
     for name in os.listdir(place):
         if name.isdecimal():
             yield int(name), _identity(f"{place}/{name}/exe")
+
+
+def _is_refused(path: str) -> bool:
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _identity(path: str) -> tuple[int, int] | None:
