@@ -29,7 +29,7 @@ def hold(
         answer, failure = call.answer(stdin), None
     except CniError as error:
         answer, failure = print_indented(_to_json(error, call.version)), error
-    except Exception as error:  # the only one of this program: what nobody foresaw still gets its document
+    except Exception as error:  # what nobody foresaw still gets its document; no other module has one
         _print_traceback(stderr)
         failure = CniError(f"internal error: {type(error).__name__}: {error}", "the traceback is on standard error")
         answer = print_indented(_to_json(failure, call.version))

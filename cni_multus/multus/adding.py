@@ -8,12 +8,7 @@ import time
 from cni_multus.cni.errors import (
     CniError,
     DecodingFailure,
-    DelegateFailure,
-    IncompatibleVersion,
-    InvalidNetworkConfig,
-    PoolExhausted,
     TryAgainLater,
-    UnsupportedField,
 )
 from cni_multus.multus import records
 from cni_multus.multus.attach import attach
@@ -36,13 +31,6 @@ if TYPE_CHECKING:
 
 STATUS = "k8s.v1.cni.cncf.io/network-status"
 OLDER_STATUS = "k8s.v1.cni.cncf.io/networks-status"
-EXHAUSTED = "AddressPoolExhausted"
-INVALID = "InvalidNetworks"
-MENDABLE = frozenset(
-    kind.code
-    for kind in (IncompatibleVersion, UnsupportedField, DecodingFailure, InvalidNetworkConfig, DelegateFailure)
-)
-"""What a network's own configuration is the reason of: the same comes with the next attempt, until somebody acts."""
 READINESS_WAIT = 45.0
 
 
@@ -68,12 +56,9 @@ class Adding:
         self.summary.planned(planned)
         try:
             return self._attached(planned)
-        except PoolExhausted as error:
-            self._warn(EXHAUSTED, error)
-            raise
         except CniError as error:
-            if error.code in MENDABLE:
-                self._warn(INVALID, error)
+            if self.telling:
+                self.telling.failed(self.pod, error)
             raise
 
     def _attached(self, planned: list[Planned]) -> Result:
@@ -122,7 +107,8 @@ class Adding:
         try:
             return decide(request, settings, self.kubernetes, self.pod, wanted)
         except Refusal as refusal:
-            self._warn(refusal.reason, refusal.error)
+            if self.telling:
+                self.telling.warn(self.pod, refusal.reason, refusal.error)
             raise blame(refusal.error, self._who) from refusal
 
     def _publish(self, record: Record) -> None:
@@ -144,10 +130,6 @@ class Adding:
             self.log.verbose(f"network-status is not written: {away.message}")
         except CniError as error:
             raise blame(error, f"{self._who}: cannot write network-status") from None
-
-    def _warn(self, reason: str, error: CniError) -> None:
-        if self.telling:
-            self.telling.warn(self.pod, reason, error.message)
 
     @property
     def _who(self) -> str:

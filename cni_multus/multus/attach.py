@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from _thread import allocate_lock, start_new_thread
 
+from cni_multus import spent
 from cni_multus.cni.errors import CniError, note_leftovers
 from cni_multus.delegate import Program, find
 from cni_multus.linux.netns import Namespace
@@ -134,6 +135,7 @@ class _Work:
         self.result: Result | None = None
         self.error: CniError | None = None
         self._done = allocate_lock()
+        self._spent: dict[str, float] = {}
 
     def run(self) -> None:
         self.begun = True
@@ -147,11 +149,15 @@ class _Work:
         try:
             start_new_thread(self._run_and_tell, ())
         except RuntimeError:  # no more threads: one after another then
-            self._run_and_tell()
+            try:
+                self.run()
+            finally:
+                self._done.release()
 
     def wait(self) -> None:
         """Until `run_aside` has ended, if it was called at all."""
         self._done.acquire()
+        spent.add(self._spent)
 
     def attached(self, request: Request) -> Result:
         """The result; raises what happened instead."""
@@ -180,6 +186,7 @@ class _Work:
         try:
             self.run()
         finally:
+            self._spent = spent.so_far()
             self._done.release()
 
 

@@ -31,14 +31,15 @@ the last: a runtime gives a request two minutes at least."""
 STATUS_TIMEOUT = 3
 """The same for a runtime that asks every few seconds whether the node is well."""
 
-_NETWORKS = "k8s.v1.cni.cncf.io/networks"
-_DEFAULT_NETWORK = "v1.multus-cni.io/default-network"
 _SOURCE = "kubernetes.io/config.source"
 _FROM_THE_API = "api"
 
 
 class Pod:
-    """The pod of a request, and its annotations; `uid` is the API's where that was asked, else the runtime's."""
+    """The pod of a request, and those of its annotations that matter here.
+
+    `uid` is the API's where that was asked, else the runtime's.
+    """
 
     __slots__ = ("annotations", "name", "namespace", "uid")
 
@@ -51,7 +52,7 @@ class Pod:
     @property
     def asks(self) -> bool:
         """Whether its owner names networks."""
-        return _NETWORKS in self.annotations or _DEFAULT_NETWORK in self.annotations
+        return any(key != _SOURCE for key in self.annotations)
 
     @property
     def is_static(self) -> bool:
@@ -189,7 +190,9 @@ class Kubernetes:
 
 def _read(annotations: Section) -> dict[str, str]:
     """Those that matter here: what is wrong with others is not for us to tell."""
-    return {key: _text(annotations, key) for key in (_NETWORKS, _DEFAULT_NETWORK, _SOURCE) if key in annotations.raw}
+    from cni_multus.selection import DEFAULT_NETWORK, NETWORKS  # only where there is a pod
+
+    return {key: _text(annotations, key) for key in (NETWORKS, DEFAULT_NETWORK, _SOURCE) if key in annotations.raw}
 
 
 def _text(annotations: Section, key: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, DecodingFailure, InvalidNetworkConfig
 from cni_multus.multus.plan import Planned, named, refuse_duplicates
+from cni_multus.multus.telling import INVALID, NOT_ALLOWED, NOT_FOUND
 from cni_multus.multus.wanted import Wanted, of_definition
 from cni_multus.network import Network
 from cni_multus.selection import DEFAULT_NETWORK, NETWORKS
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from cni_multus.selection.selected import Selection
 
 CLAIM = "ipam-claim-reference"
-INVALID = "InvalidNetworks"
-NOT_ALLOWED = "NetworkNotAllowed"
-NOT_FOUND = "NoNetworkFound"
 
 
 class Refusal(Exception):

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 import os
 
+from cni_multus.cni.errors import (
+    DecodingFailure,
+    DelegateFailure,
+    IncompatibleVersion,
+    InvalidNetworkConfig,
+    PoolExhausted,
+    UnsupportedField,
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from cni_multus.cni.errors import CniError
     from cni_multus.cni.result import Result
     from cni_multus.kube.credentials import Access
     from cni_multus.multus.kubernetes import Kubernetes, Pod
@@ -14,6 +24,15 @@ if TYPE_CHECKING:
     from cni_multus.multus.settings import Settings
 
 ADDED = "AddedInterface"
+EXHAUSTED = "AddressPoolExhausted"
+INVALID = "InvalidNetworks"
+NOT_ALLOWED = "NetworkNotAllowed"
+NOT_FOUND = "NoNetworkFound"
+MENDABLE = frozenset(
+    kind.code
+    for kind in (IncompatibleVersion, UnsupportedField, DecodingFailure, InvalidNetworkConfig, DelegateFailure)
+)
+"""What a network's own configuration is the reason of: the same comes with the next attempt, until somebody acts."""
 
 
 class Telling:
@@ -25,11 +44,18 @@ class Telling:
         self._log = log
         self._is_anything_there = False
 
-    def warn(self, pod: Pod | None, reason: str, message: str) -> None:
+    def failed(self, pod: Pod | None, error: CniError) -> None:
+        """What an attachment came to, where somebody can mend that."""
+        if isinstance(error, PoolExhausted):
+            self.warn(pod, EXHAUSTED, error)
+        elif error.code in MENDABLE:
+            self.warn(pod, INVALID, error)
+
+    def warn(self, pod: Pod | None, reason: str, error: CniError) -> None:
         """Something that the pod's owner, or the cluster's operator, has to mend."""
         from cni_multus.events.event import WARNING
 
-        self._spool(pod, WARNING, reason, message)
+        self._spool(pod, WARNING, reason, error.message)
 
     def added(self, pod: Pod | None, planned: list[Planned], results: list[Result]) -> None:
         """Every interface that was made, in the words that tools look for (Multus's)."""

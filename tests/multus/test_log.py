@@ -195,6 +195,15 @@ def test_programs_are_accounted_for(node: Node, pod: Pod) -> None:
     assert 200 <= line["programsMs"] <= line["ms"]
 
 
+def test_programs_that_run_side_by_side_are_added_up(node: Node, pod: Pod) -> None:
+    slow = [node.program(f"slow{number}", ADD={"sleep": 0.2, "stdout": "{}"}) for number in range(3)]
+    log = node.root / "multus.log"
+    config = node.config(*slow, logFile=str(log), logFormat="json")
+    node.call("ADD", config, pod).succeeded()
+    [line] = [json.loads(text) for text in log.read_text().splitlines()]
+    assert line["programsMs"] >= 600
+
+
 def test_waiting_for_another_request_is_accounted_for(node: Node, pod: Pod) -> None:
     path, config = with_file(node, node.program("one"), logFormat="json")
     journal = Journal(str(node.cni_dir))

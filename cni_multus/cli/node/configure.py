@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, Command
 from cni_multus.cli.ipam.options import add_dry_run
-from cni_multus.cli.node.options import add_configuration, add_root, configuration
+from cni_multus.cli.node.options import add_conf_dir, add_configuration, add_root, configuration
 from cni_multus.node.configure import carry_out, plan
 from cni_multus.node.primary import NoPrimary
 
@@ -38,6 +38,7 @@ class Configure(Command):
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         add_root(parser)
+        add_conf_dir(parser)
         add_configuration(parser)
         add_dry_run(parser)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cni_multus.cli.command import DONE, FAILED, PARTIAL, Command, UsageError
 from cni_multus.cli.group import guarded
 from cni_multus.cli.ipam.options import add_dry_run, add_output
-from cni_multus.cli.node.options import absolute, add_configuration, add_flag, add_root, configuration
+from cni_multus.cli.node.options import absolute, add_conf_dir, add_configuration, add_flag, add_root, configuration
 from cni_multus.cli.node.report import show
 from cni_multus.cli.output import speak_as
 from cni_multus.kube.credentials import SERVICE_ACCOUNT
@@ -53,6 +53,7 @@ class Install(Command):
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         add_root(parser)
+        add_conf_dir(parser)
         _add_program(parser.add_argument_group("the program"))
         _add_state(parser.add_argument_group("state and credentials"))
         add_flag(parser, "--skip-configuration", "put none there, unless one of an uninstallation is: the watch does")

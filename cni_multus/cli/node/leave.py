@@ -8,9 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, Command, UsageError
-from cni_multus.cli.ipam.options import seconds
-from cni_multus.cli.node.install import BIN_DIR
-from cni_multus.cli.node.options import absolute, add_flag
+from cni_multus.cli.node.install import add_bin_dir
+from cni_multus.cli.node.options import absolute, add_flag, add_root, add_settle
 from cni_multus.cni.errors import CniError
 from cni_multus.kube.client import Client
 from cni_multus.kube.credentials import SERVICE_ACCOUNT, in_cluster
@@ -51,13 +50,8 @@ class Leave(Command):
     )
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "--root",
-            metavar="DIR",
-            default="/",
-            help="where the node's root is: /host in the DaemonSet's container (/)",
-        )
-        parser.add_argument("--bin-dir", metavar="DIR", default=BIN_DIR, help=f"where multus is installed ({BIN_DIR})")
+        add_root(parser)
+        add_bin_dir(parser)
         parser.add_argument("--daemonset", metavar="[NAMESPACE/]NAME", required=True, help="the DaemonSet of this pod")
         parser.add_argument(
             "--service-account-dir",
@@ -65,17 +59,11 @@ class Leave(Command):
             default=SERVICE_ACCOUNT,
             help=f"the token and the CA, in this container ({SERVICE_ACCOUNT})",
         )
-        parser.add_argument(
-            "--settle",
-            metavar="TIME",
-            type=seconds,
-            default=6.0,
-            help="how long the runtime has to read its configuration again (6s)",
-        )
+        add_settle(parser)
         add_flag(parser, "--keep-log", "leave the log file")
 
     def run(self, arguments: argparse.Namespace) -> int:
-        bin_dir = absolute(arguments.root, "--bin-dir", arguments.bin_dir)
+        bin_dir = absolute(arguments.root, "--bin-dir", arguments.cni_bin_dir)
         namespace, name = _named(arguments.daemonset)
         try:
             why = _why_removed(namespace, name, arguments.service_account_dir)

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import UsageError
+from cni_multus.cli.ipam.options import seconds
 from cni_multus.cni.document import parse
 from cni_multus.cni.errors import CniError
 from cni_multus.cni.versions import SUPPORTED
@@ -29,12 +30,27 @@ _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
 
 
 def add_root(parser: argparse.ArgumentParser) -> None:
-    """--root, and the directory that both installing and watching are about."""
+    """--root."""
     parser.add_argument(
         "--root", metavar="DIR", default="/", help="where the node's root is: /host in the DaemonSet's container (/)"
     )
+
+
+def add_conf_dir(parser: argparse.ArgumentParser) -> None:
+    """The directory that both installing and watching are about."""
     parser.add_argument(
         "--cni-conf-dir", metavar="DIR", default=CONF_DIR, help=f"where the runtime reads configurations ({CONF_DIR})"
+    )
+
+
+def add_settle(parser: argparse.ArgumentParser) -> None:
+    """How long an uninstallation waits for the runtime."""
+    parser.add_argument(
+        "--settle",
+        metavar="TIME",
+        type=seconds,
+        default=6.0,
+        help="how long the runtime has to read its configuration again (6s)",
     )
 
 

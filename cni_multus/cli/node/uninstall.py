@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, PARTIAL, Command
 from cni_multus.cli.group import guarded
-from cni_multus.cli.ipam.options import add_dry_run, add_output, seconds
+from cni_multus.cli.ipam.options import add_dry_run, add_output
 from cni_multus.cli.node.install import add_bin_dir
-from cni_multus.cli.node.options import absolute, add_flag
+from cni_multus.cli.node.options import absolute, add_flag, add_root, add_settle
 from cni_multus.cli.node.report import show
 from cni_multus.cli.output import speak_as
 
@@ -38,20 +38,9 @@ class Uninstall(Command):
     examples = ("multus uninstall --dry-run", "multus uninstall", "multus uninstall --root /host -o json")
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "--root",
-            metavar="DIR",
-            default="/",
-            help="where the node's root is: /host in the DaemonSet's container (/)",
-        )
+        add_root(parser)
         add_bin_dir(parser)
-        parser.add_argument(
-            "--settle",
-            metavar="TIME",
-            type=seconds,
-            default=6.0,
-            help="how long the runtime has to read its configuration again (6s)",
-        )
+        add_settle(parser)
         add_flag(parser, "--keep-log", "leave the log file")
         add_flag(parser, "--force", "even where the primary CNI executes our links")
         add_flag(parser, "--in-turn", "do nothing where another process is at it: the last DEL says so")

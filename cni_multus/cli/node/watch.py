@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, Command, UsageError
 from cni_multus.cli.ipam.options import seconds
-from cni_multus.cli.node.options import absolute, add_configuration, add_flag, add_root, configuration
+from cni_multus.cli.node.options import absolute, add_conf_dir, add_configuration, add_flag, add_root, configuration
 from cni_multus.cli.output import one_line
 from cni_multus.node.credentials import refresh
 from cni_multus.node.duty import Duty, Seat
@@ -56,6 +56,7 @@ class Watching(Command):
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         add_root(parser)
+        add_conf_dir(parser)
         add_configuration(parser)
         group = parser.add_argument_group("how it is kept")
         add_flag(group, "--skip-config-watch", "do not follow the primary after the configuration was made")
