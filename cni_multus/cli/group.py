@@ -6,6 +6,7 @@ import argparse
 import importlib
 import sys
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from cni_multus.cli.command import FAILED, USAGE, Command, UsageError, describe
@@ -13,7 +14,7 @@ from cni_multus.cli.output import one_line, speak_as
 from cni_multus.cni.errors import CniError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Group(Command):
@@ -24,11 +25,11 @@ class Group(Command):
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         commands = parser.add_subparsers(
-            dest=self.name, metavar="command", title="commands", required=True, parser_class=_Described
+            dest=self.name, metavar="command", title="commands", required=True, parser_class=Described
         )
         for name, (target, summary) in self.commands.items():
             made = commands.add_parser(name, help=summary)
-            made.target, made.group = target, self
+            made.find = partial(self.load, target)
 
     def run(self, arguments: argparse.Namespace) -> int:
         word = getattr(arguments, self.name)
@@ -38,9 +39,14 @@ class Group(Command):
 
     def load(self, target: str) -> Command:
         """The command of a line in `commands`."""
-        module, _, name = target.partition(":")
-        made: Command = getattr(importlib.import_module(f"{self.package}.{module}"), name)()
-        return made
+        return load(f"{self.package}.{target}")
+
+
+def load(target: str) -> Command:
+    """A new command of the class that `module:Class` names."""
+    module, _, name = target.partition(":")
+    made: Command = getattr(importlib.import_module(module), name)()
+    return made
 
 
 def guarded(command: Command, arguments: argparse.Namespace, who: str) -> int:
@@ -58,17 +64,20 @@ def guarded(command: Command, arguments: argparse.Namespace, who: str) -> int:
         return _fail(who, f"{error.message} ({error.details})" if error.details else error.message, FAILED)
 
 
-class _Described(argparse.ArgumentParser):
-    """The parser of one command, which is imported when its arguments are looked at."""
+class Described(argparse.ArgumentParser):
+    """The parser of one command, which is imported (`find`) when its arguments are looked at."""
 
-    target = ""
-    group: Group
+    find: Callable[[], Command] | None = None
+
+    def complete(self) -> None:
+        """Take the command's own texts and arguments."""
+        if self.find is not None:
+            find, self.find = self.find, None
+            describe(self, find())
 
     def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """As argparse's, which calls it for the one command that was typed."""
-        if self.target:
-            target, self.target = self.target, ""
-            describe(self, self.group.load(target))
+        self.complete()
         return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:

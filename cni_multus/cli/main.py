@@ -5,18 +5,29 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
+from typing import TYPE_CHECKING
 
 from cni_multus import VERSION
 from cni_multus.cli.about import about
-from cni_multus.cli.command import describe
-from cni_multus.cli.ipam.group import Ipam
-from cni_multus.cli.node.group import Node
-from cni_multus.cli.node.install import Install
-from cni_multus.cli.node.uninstall import Uninstall
-from cni_multus.cli.plugins import Plugins
-from cni_multus.cli.version import Version
+from cni_multus.cli.group import Described, guarded, load
+from cni_multus.cli.output import speak_as
 
-COMMANDS = {command.name: command for command in (Install(), Ipam(), Node(), Plugins(), Uninstall(), Version())}
+if TYPE_CHECKING:
+    from cni_multus.cli.command import Command
+
+COMMANDS = {
+    "install": (
+        "node.install:Install",
+        "put the program and its configuration on this node, or switch it to this version",
+    ),
+    "ipam": ("ipam.group:Ipam", "show, check and mend the records of addresses"),
+    "node": ("node.group:Node", "make the node's configuration from the primary CNI's, and keep it so"),
+    "plugins": ("plugins:Plugins", "list the plugin types that are built in"),
+    "uninstall": ("node.uninstall:Uninstall", "take the program off this node; pods keep starting and stopping"),
+    "version": ("version:Version", "print the versions of this program, of CNI and of the interpreter"),
+}
+"""What is typed, its module and class in this package, and what --help says of it."""
 
 INTERRUPTED = 130
 """The exit status that shells give to what Ctrl-C ended."""
@@ -52,7 +63,7 @@ def _cnitool(argv: list[str]) -> int:
 
 
 def _multus(argv: list[str]) -> int:
-    parser = _parser()
+    parser = parser_of_all()
     if not argv:  # a runtime that forgot CNI_COMMAND gets what the reference says, where it may find it
         sys.stderr.write(about("multus"))
         parser.print_usage(sys.stderr)
@@ -60,10 +71,18 @@ def _multus(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     if arguments.command is None:
         parser.error("a command is missing")
-    return COMMANDS[arguments.command].run(arguments)
+    name = arguments.command
+    speak_as(f"multus {name}")
+    return guarded(command(name), arguments, f"multus {name}")
 
 
-def _parser() -> argparse.ArgumentParser:
+def command(name: str) -> Command:
+    """The command that is typed so."""
+    return load(f"cni_multus.cli.{COMMANDS[name][0]}")
+
+
+def parser_of_all() -> argparse.ArgumentParser:
+    """The whole command line; each command declares its own part when it is typed."""
     parser = argparse.ArgumentParser(
         prog="multus",
         description="Several networks for a pod, with the plugins and the IPAM that they need, in one program.",
@@ -72,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("-v", "--version", action="version", version=f"multus {VERSION}")
-    commands = parser.add_subparsers(dest="command", metavar="command", title="commands")
-    for name, command in COMMANDS.items():
-        describe(commands.add_parser(name, help=command.summary), command)
+    commands = parser.add_subparsers(dest="command", metavar="command", title="commands", parser_class=Described)
+    for name, (_, summary) in COMMANDS.items():
+        commands.add_parser(name, help=summary).find = partial(command, name)
     return parser

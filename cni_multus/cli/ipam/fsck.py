@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command
-from cni_multus.cli.ipam import options, survey
+from cni_multus.cli.ipam import survey
 from cni_multus.cli.ipam.held import IN_FLIGHT
 from cni_multus.cli.ipam.survey import Survey
+from cni_multus.cli.options import add_dry_run, add_output, seconds
 from cni_multus.cli.output import GREEN, YELLOW, Column, Table, emit, warn
 from cni_multus.cni.errors import CniError
 
@@ -61,13 +62,13 @@ class Fsck(Command):
         parser.add_argument(
             "--grace",
             metavar="TIME",
-            type=options.seconds,
+            type=seconds,
             default=IN_FLIGHT,
             help="what is younger may be somebody's work: 90s, 10m (2m); less than an ADD takes is dangerous",
         )
-        options.add_dry_run(parser)
+        add_dry_run(parser)
         survey.declare(parser)
-        options.add_output(parser)
+        add_output(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         looked = Survey(arguments)

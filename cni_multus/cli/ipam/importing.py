@@ -9,6 +9,7 @@ from cni_multus.cli.ipam import options
 from cni_multus.cli.ipam.ranges import KnownRanges
 from cni_multus.cli.ipam.sources import Sources
 from cni_multus.cli.ipam.targets import PLACES, Taken, target
+from cni_multus.cli.options import add_dry_run, add_output
 from cni_multus.cli.output import GREEN, RED, YELLOW, Column, Table, emit, warn
 
 if TYPE_CHECKING:
@@ -57,11 +58,11 @@ class Import(Command):
     def declare(self, parser: argparse.ArgumentParser) -> None:
         declare_source(parser, default="-")
         parser.add_argument("--to", choices=PLACES, default=options.FILE, help="where to (file: leases of this node)")
-        options.add_dry_run(parser)
+        add_dry_run(parser)
         options.add_directories(parser)
         options.add_evidence(parser)
         options.add_cluster(parser)
-        options.add_output(parser)
+        add_output(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         if arguments.source == arguments.to:

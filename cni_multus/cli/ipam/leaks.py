@@ -6,11 +6,12 @@ import time
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command
-from cni_multus.cli.ipam import options, survey
+from cni_multus.cli.ipam import survey
 from cni_multus.cli.ipam.evidence import GONE, LIKELY_GONE, Verdict
 from cni_multus.cli.ipam.held import IN_FLIGHT, PENDING, RELEASED
 from cni_multus.cli.ipam.owner import FOUND_WITH
 from cni_multus.cli.ipam.survey import Survey
+from cni_multus.cli.options import add_output, seconds
 from cni_multus.cli.output import Table, emit
 
 if TYPE_CHECKING:
@@ -42,13 +43,13 @@ class Leaks(Command):
         parser.add_argument(
             "--older-than",
             metavar="TIME",
-            type=options.seconds,
+            type=seconds,
             default=0.0,
             help="only what was taken so long ago: 90s, 10m, 2h, 7d",
         )
         parser.add_argument("--sure", action="store_true", help="only what is surely gone")
         survey.declare(parser)
-        options.add_output(parser)
+        add_output(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         before = time.time() - arguments.older_than

@@ -4,25 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from cni_multus.cli.output import FORMS, TABLE
 from cni_multus.cni.addressing import Ip
 
 WHEREABOUTS = "/var/lib/cni/whereabouts"
 HOST_LOCAL = "/var/lib/cni/networks"
 STATIC = "/run/multus/static"
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 FILE, KUBERNETES = "file", "kubernetes"
 HOST_LOCAL_ENGINE, STATIC_ENGINE = "host-local", "static"
 ENGINES = (FILE, KUBERNETES, HOST_LOCAL_ENGINE, STATIC_ENGINE)
-
-
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """-o: how it is printed."""
-    parser.add_argument(
-        "-o", "--output", choices=FORMS, default=TABLE, help="table (the default), wide for more columns, json or yaml"
-    )
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
@@ -65,19 +55,6 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
         "--namespace", metavar="NAMESPACE", default="", help="where the pools are (the kubeconfig's, else kube-system)"
     )
     group.add_argument("--no-api", action="store_true", help="ask no API server, whatever the flat file says")
-
-
-def add_dry_run(parser: argparse.ArgumentParser) -> None:
-    """--dry-run: change nothing."""
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done, and do nothing")
-
-
-def seconds(text: str) -> float:
-    """The type of an argument that is a time: `90s`, `10m`, `2h`, `7d`, or a number of seconds."""
-    number, unit = (text, "s") if text.isdecimal() else (text[:-1], text[-1:])
-    if not (number.isascii() and number.isdecimal()) or unit not in _UNITS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time like 90s, 10m, 2h or 7d")
-    return float(int(number) * _UNITS[unit])
 
 
 def address(text: str) -> Ip:

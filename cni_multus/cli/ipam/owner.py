@@ -8,6 +8,7 @@ from cni_multus.cli.command import DONE, FOUND, PARTIAL, Command
 from cni_multus.cli.ipam import evidence, options, survey
 from cni_multus.cli.ipam.held import age
 from cni_multus.cli.ipam.survey import Survey
+from cni_multus.cli.options import add_output
 from cni_multus.cli.output import GREEN, RED, YELLOW, Column, Table, emit
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class OwnerOf(Command):
     def declare(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("address", metavar="ADDRESS", type=options.address, help="an IPv4 or IPv6 address")
         survey.declare(parser)
-        options.add_output(parser)
+        add_output(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         looked = Survey(arguments)

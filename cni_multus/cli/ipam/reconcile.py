@@ -10,6 +10,7 @@ from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command, UsageE
 from cni_multus.cli.execcredential import load_access
 from cni_multus.cli.ipam import options
 from cni_multus.cli.ipam.api import DEFAULT_NAMESPACE, kubeconfig_of
+from cni_multus.cli.options import add_dry_run, add_output, seconds
 from cni_multus.cli.output import Column, Table, emit, warn
 from ipam.whereabouts.cluster.reconcile import GRACE, reconcile
 
@@ -74,14 +75,14 @@ class Reconcile(Command):
         parser.add_argument(
             "--grace",
             metavar="TIME",
-            type=options.seconds,
+            type=seconds,
             default=GRACE,
             help="between the two looks: 90s, 10m (2m); less than an ADD takes is dangerous",
         )
         parser.add_argument(
             "--lost-after",
             metavar="TIME",
-            type=options.seconds,
+            type=seconds,
             default=0.0,
             help="a node that was not ready for so long has no containers any more (by default such a node may)",
         )
@@ -89,8 +90,8 @@ class Reconcile(Command):
         parser.add_argument(
             "--data-dir", metavar="DIR", default=options.WHEREABOUTS, help=f"the node's own ({options.WHEREABOUTS})"
         )
-        options.add_dry_run(parser)
-        options.add_output(parser)
+        add_dry_run(parser)
+        add_output(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         from cni_multus.kube.client import Client

@@ -11,6 +11,7 @@ from cni_multus.cli.ipam.evidence import GONE, LIKELY_GONE, LIVES, Verdict
 from cni_multus.cli.ipam.leaks import judge
 from cni_multus.cli.ipam.owner import COLUMNS
 from cni_multus.cli.ipam.survey import Survey
+from cni_multus.cli.options import add_dry_run, add_output
 from cni_multus.cli.output import Column, Table, emit, one_line
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ class Release(Command):
             "--owner", metavar="CONTAINER@INTERFACE", default="", help="who it is taken from, as `owner -o wide` says"
         )
         parser.add_argument("--force", action="store_true", help="also where the owner looks alive")
-        options.add_dry_run(parser)
+        add_dry_run(parser)
         survey.declare(parser)
-        options.add_output(parser)
+        add_output(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         looked = Survey(arguments)

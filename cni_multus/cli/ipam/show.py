@@ -6,9 +6,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command
-from cni_multus.cli.ipam import options, survey
+from cni_multus.cli.ipam import survey
 from cni_multus.cli.ipam.owner import HOLDER
 from cni_multus.cli.ipam.survey import Survey
+from cni_multus.cli.options import add_output
 from cni_multus.cli.output import RED, YELLOW, Column, Table, emit
 from cni_multus.cni.addressing import Cidr
 
@@ -78,7 +79,7 @@ class Show(Command):
     def declare(self, parser: argparse.ArgumentParser) -> None:
         parser.add_argument("what", metavar="POOL|NETWORK|RANGE", nargs="?", default="", help="show its holders too")
         survey.declare(parser)
-        options.add_output(parser)
+        add_output(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         looked = Survey(arguments)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, PARTIAL, Command, UsageError
 from cni_multus.cli.group import guarded
-from cni_multus.cli.ipam.options import add_dry_run, add_output
 from cni_multus.cli.node.options import absolute, add_conf_dir, add_configuration, add_flag, add_root, configuration
 from cni_multus.cli.node.report import show
+from cni_multus.cli.options import add_dry_run, add_output
 from cni_multus.cli.output import speak_as
 from cni_multus.kube.credentials import SERVICE_ACCOUNT
 from cni_multus.registry import MODULES

@@ -11,7 +11,7 @@ import os
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import UsageError
-from cni_multus.cli.ipam.options import seconds
+from cni_multus.cli.options import seconds
 from cni_multus.cni.document import parse
 from cni_multus.cni.errors import CniError
 from cni_multus.cni.versions import SUPPORTED

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, PARTIAL, Command
 from cni_multus.cli.group import guarded
-from cni_multus.cli.ipam.options import add_dry_run, add_output
 from cni_multus.cli.node.install import add_bin_dir
 from cni_multus.cli.node.options import absolute, add_flag, add_root, add_settle
 from cni_multus.cli.node.report import show
+from cni_multus.cli.options import add_dry_run, add_output
 from cni_multus.cli.output import speak_as
 
 if TYPE_CHECKING:

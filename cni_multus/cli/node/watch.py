@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, Command, UsageError
-from cni_multus.cli.ipam.options import seconds
 from cni_multus.cli.node.options import absolute, add_conf_dir, add_configuration, add_flag, add_root, configuration
+from cni_multus.cli.options import seconds
 from cni_multus.cli.output import one_line
 from cni_multus.node.credentials import refresh
 from cni_multus.node.duty import Duty, Seat

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from cni_multus.cli.ipam.options import seconds
 from cni_multus.cli.main import run
+from cni_multus.cli.options import seconds
 from tests.cli.terminal import Ended
 from tests.ipam.whereabouts.cluster.nodes import Node
 from tests.ipam.whereabouts.cluster.reconciling import POOL, Scene
