@@ -12,7 +12,7 @@ from cni_multus.cli.output import is_coloured
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from typing import TextIO
+    from typing import Literal, TextIO
 
     from cni_multus.cli.output import Column, Row
 
@@ -22,7 +22,7 @@ COLOURS = {"31": "red", "32": "green", "33": "yellow", "1": "bold", "2": "dim"}
 
 def console(stream: TextIO) -> Console:
     """For `stream`, as its user wants it; texts are shown as they are, no word in them is an order."""
-    colours = "standard" if is_coloured(stream) else None
+    colours: Literal["standard"] | None = "standard" if is_coloured(stream) else None
     return Console(file=stream, highlight=False, markup=False, emoji=False, color_system=colours)
 
 

@@ -89,7 +89,7 @@ class Terminal(Node):
         """What is executed for a name of the program."""
         launcher = self.names / name
         launcher.write_text(LAUNCHER.format(root=str(ROOT)))
-        return [sys.executable, "-ISE", str(launcher)]
+        return [sys.executable, "-IE", str(launcher)]
 
     def cnitool(self, *arguments: str, stdin: str = "", **environment: str) -> Ended:
         """Run cnitool with this node's directories."""

@@ -71,7 +71,8 @@ class _Run(Command):
 
     def run(self, arguments: argparse.Namespace) -> int:
         from cni_multus.node.changes import Changes
-        from cni_multus.node.install import install, roll_back
+        from cni_multus.node.install import install
+        from cni_multus.node.versions import roll_back
 
         os.umask(0o022)
         changes = Changes(arguments.dry_run)

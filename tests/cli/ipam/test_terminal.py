@@ -20,7 +20,7 @@ COMMANDS = ["show", "leaks", "fsck", "export"]
 
 def command(operator: Operator, *arguments: str) -> list[str]:
     code = LAUNCHER.format(root=str(ROOT))
-    return [sys.executable, "-ISE", "-c", code, "ipam", *arguments, *operator.places]
+    return [sys.executable, "-IE", "-c", code, "ipam", *arguments, *operator.places]
 
 
 def on_a_terminal(operator: Operator, *arguments: str, **environment: str) -> str:
