@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import IoFailure
-from cni_multus.node import aside, credentials, links, program
+from cni_multus.node import aside, credentials, links, program, versions
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE
 from cni_multus.node.configure import AUTO, carry_out, plan
 from cni_multus.node.marker import FOREIGN, read_mark
@@ -84,28 +84,6 @@ def install(wanted: Wanted, changes: Changes) -> str:
         return _Installing(wanted, receipt, changes).run()
 
 
-def roll_back(root: str, bin_dir: str, changes: Changes) -> str:
-    """Switch back to the version before; its name. Doing it again switches forth."""
-    found = Receipt.find(root, bin_dir)
-    if found is None:
-        raise IoFailure(f"nothing of ours is installed in {bin_dir}")
-    if changes.dry:
-        return _switch_back(found, changes)
-    with node_lock(root, bin_dir):
-        return _switch_back(Receipt.find(root, bin_dir) or found, changes)
-
-
-def _switch_back(receipt: Receipt, changes: Changes) -> str:
-    now, before = program.current(receipt), receipt.previous
-    if before in ("", now):
-        raise IoFailure("there is no version to go back to")
-    if not program.is_whole(receipt, before):
-        raise IoFailure(f"the version {before} is not whole any more; install it again")
-    path = f"{receipt.bin_dir}/{HOME}/{program.CURRENT}"
-    changes.do(CHANGE, path, lambda: program.switch(receipt, before), f"{now} -> {before}")
-    return before
-
-
 def _begin(receipt: Receipt, changes: Changes) -> None:
     """Make the receipt, and the directories that lead to it."""
     for path in missing(receipt):
@@ -158,7 +136,7 @@ class _Installing:
         if self._receipt.state != INSTALLED:
             self._changes.do(CHANGE, f"{wanted.bin_dir}/{HOME}/installed.json", lambda: None, INSTALLED)
         if wanted.source is not None:
-            self._copy(wanted.source)
+            versions.put(self._receipt, self._changes, wanted.source)
         links.place(self._receipt, self._changes, wanted.links)
         self._make_state()
         credentials.expect(self._receipt, self._changes)
@@ -168,16 +146,6 @@ class _Installing:
         self._revive()
         self._prune()
         return waiting
-
-    def _copy(self, source: Source) -> None:
-        receipt, changes, place = self._receipt, self._changes, f"{self._wanted.bin_dir}/{HOME}"
-        if not program.is_whole(receipt, source.name):
-            path = f"{place}/{program.VERSIONS}/{source.name}"
-            changes.do(MAKE, path, lambda: program.add(receipt, source), "version")
-        before = program.current(receipt)
-        if before != source.name:
-            action, detail = (CHANGE, f"{before} -> {source.name}") if before else (MAKE, source.name)
-            changes.do(action, f"{place}/{program.CURRENT}", lambda: program.switch(receipt, source.name), detail)
 
     def _make_state(self) -> None:
         receipt, cni_dir = self._receipt, self._wanted.cni_dir

@@ -26,6 +26,7 @@ BIN, NET_D, STATE = "/opt/cni/bin", "/etc/cni/net.d", "/var/lib/cni/multus"
 RESULTS = "/var/lib/cni/results"
 SHELL = """#!/bin/sh
 [ "$1" = --version ] && echo "multus {version}" && exit
+[ "$CNI_COMMAND" = VERSION ] && echo '{{"supportedVersions": ["1.0.0"]}}' && exit
 echo "{version} $(cat "$(dirname "$(readlink -f "$0")")/_internal/part")"
 """
 CERTIFICATE = b"-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n"

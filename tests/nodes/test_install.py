@@ -12,9 +12,10 @@ from cni_multus.cni.errors import IoFailure
 from cni_multus.kube.kubeconfig import load_kubeconfig
 from cni_multus.node import credentials, program
 from cni_multus.node.changes import LEAVE, Changes
-from cni_multus.node.install import Foreign, install, roll_back
+from cni_multus.node.install import Foreign, install
 from cni_multus.node.marker import OURS, read_mark
 from cni_multus.node.receipt import Receipt
+from cni_multus.node.versions import roll_back
 from tests.nodes.machine import BIN, NET_D, STATE, Machine
 
 if TYPE_CHECKING:

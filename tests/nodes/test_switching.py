@@ -13,7 +13,7 @@ import pytest
 
 from cni_multus.node.bundle import Source
 from cni_multus.node.changes import Changes
-from cni_multus.node.install import roll_back
+from cni_multus.node.versions import roll_back
 from tests.node import Pod
 from tests.nodes.load import Load
 from tests.nodes.test_uninstall_pods import Place
