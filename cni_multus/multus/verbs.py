@@ -64,14 +64,14 @@ class Multus(Plugin):
         journal = Journal(settings.cni_dir)
         if settings.config.has(PASSING):
             self._leaving = settings
-        if not records.any_trace(request, settings, journal):
-            from cni_multus.multus import direct
+        if records.any_trace(request, settings, journal):
+            with Turn(journal, request.container_id, request.ifname, needed=False):
+                if _delete(request, settings, journal, self._summary):
+                    return
+        from cni_multus.multus import direct
 
-            if errors := direct.delete(request, settings):
-                raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
-            return
-        with Turn(journal, request.container_id, request.ifname, needed=False):
-            _delete(request, settings, journal, self._summary)
+        if errors := direct.delete(request, settings):
+            raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
 
     def check(self, request: Request) -> None:
         settings = Settings(request)
@@ -123,10 +123,11 @@ class Multus(Plugin):
         collect(request, settings, self._summary.open(settings, request))
 
 
-def _delete(request: Request, settings: Settings, journal: Journal, summary: Summary) -> None:
+def _delete(request: Request, settings: Settings, journal: Journal, summary: Summary) -> bool:
+    """Whether there was a record to do it by."""
     found = records.find(request, settings, journal)
     if found is None:
-        return
+        return False
     log = summary.open(settings, request)
     if found.damage is not None:
         log.error(f"detaching what the configuration names: {found.damage.message}")
@@ -147,6 +148,7 @@ def _delete(request: Request, settings: Settings, journal: Journal, summary: Sum
     # for GC, and the runtime hears of it once, or every time where it asks for that.
     if errors and (settings.retry_delete or not told):
         raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
+    return True
 
 
 def _attached(found: Found | None, request: Request, settings: Settings) -> Found:

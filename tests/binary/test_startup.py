@@ -233,6 +233,7 @@ FOR_CHECK = {"cni_multus.differences", *PORT, *RANGES, *ROUTES}
 META = {
     "cni_multus.multus",
     "cni_multus.multus.detach",
+    "cni_multus.multus.former",
     "cni_multus.multus.log",
     "cni_multus.multus.plan",
     "cni_multus.multus.records",

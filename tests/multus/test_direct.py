@@ -72,6 +72,22 @@ def test_a_pod_from_before_is_detached_as_it_was_attached(node: Node, pod: Pod, 
     assert len(node.calls("DEL")) == 2
 
 
+def test_the_go_multus_may_have_been_here_as_well(node: Node, pod: Pod, results: Path) -> None:
+    """Its cache of other pods says nothing of this one."""
+    (node.cni_dir / "results").mkdir(parents=True)
+    node.program("calico")
+    remember(results, pod, "calico")
+    config = node.config(node.bridge(), resultsDir=str(results))
+    node.call("DEL", config, pod).succeeded()
+    assert len(node.calls("DEL")) == 1
+    config = passing(node, results)
+    node.call("ADD", config, pod).succeeded()
+    node.call("DEL", config, pod).succeeded()
+    assert len(node.calls("DEL")) == 2
+    assert list(results.iterdir()) == []
+    assert node.records() == []
+
+
 def test_what_fails_stays_remembered(node: Node, pod: Pod, results: Path) -> None:
     error = json.dumps({"cniVersion": "1.0.0", "code": 11, "msg": "the API is away"})
     node.program("calico", DEL={"status": 1, "stdout": error})
