@@ -36,11 +36,12 @@ _MERGE_PATCH = "application/merge-patch+json"
 class Client:
     """`with Client(access, deadline) as client:` nothing is connected before the first call.
 
-    It belongs to one request and one thread. `attempt` is the time for one answer, in seconds.
+    It belongs to one request and one thread. `attempt` is the time for one answer, in seconds, and `renewal` that for
+    which another token is waited for where the server does not take the one in the file.
     """
 
-    def __init__(self, access: Access, deadline: Deadline, *, attempt: float = ATTEMPT) -> None:
-        self._session = Session(access, deadline, attempt)
+    def __init__(self, access: Access, deadline: Deadline, *, attempt: float = ATTEMPT, renewal: float = 0.0) -> None:
+        self._session = Session(access, deadline, attempt, renewal)
         self._attempt = attempt
         self._deadline = deadline
 

@@ -119,6 +119,10 @@ class Unauthorized(Refused):
     """The server does not know the account, also after the credentials were read again."""
 
 
+class NotRenewed(Reported, TryAgainLater):
+    """The server does not know the account, and nobody has written another token for as long as one was waited for."""
+
+
 class TooLarge(Refused):
     """The object would have more bytes than the server, or its store, takes; nothing was changed."""
 

@@ -2,6 +2,10 @@
 
 How often follows from what went wrong: a server that is gone is tried for `GONE` seconds only, since the runtime comes
 back anyway; one that is busy or failing until the deadline. Credentials that are not taken are read again, once.
+
+A node's token is that of a pod, and while this is replaced it is nobody's, until the next one writes its own (a server
+may know that one a moment later, too). Requests that may wait ask again whenever there is another token, and now and
+then; whoever may not is told at once.
 """
 
 from __future__ import annotations
@@ -9,15 +13,24 @@ from __future__ import annotations
 import time
 
 from cni_multus import VERSION
+from cni_multus.cni.errors import CniError
 from cni_multus.kube.answers import document
 from cni_multus.kube.connection import Connection
 from cni_multus.kube.deadline import Deadline, backoff
-from cni_multus.kube.errors import BadAnswer, Lost, NotTrusted, TimedOut, Unauthorized, Unavailable, Unreachable
+from cni_multus.kube.errors import (
+    BadAnswer,
+    Lost,
+    NotRenewed,
+    NotTrusted,
+    TimedOut,
+    Unauthorized,
+    Unavailable,
+    Unreachable,
+)
 from cni_multus.kube.exchange import CutOff, Malformed, head, receive
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from cni_multus.cni.errors import CniError
     from cni_multus.kube.answers import Call
     from cni_multus.kube.credentials import Access
     from cni_multus.kube.exchange import Answer
@@ -28,16 +41,21 @@ LEAST = 0.1
 """Seconds that must be left for another attempt."""
 GONE = 1.5
 """Seconds that a server which refuses connections is tried for: its balancer may know another one by then."""
+GLANCE = 0.25
+"""Seconds between two looks at a token that is to be another one."""
+AGAIN = 1.0
+"""Seconds after which the same token is tried again."""
 
 
 class Session:
     """The connection, the token as it is now, and the time that is left."""
 
-    def __init__(self, access: Access, deadline: Deadline, attempt: float) -> None:
+    def __init__(self, access: Access, deadline: Deadline, attempt: float, renewal: float = 0.0) -> None:
         self.access = access
         self.calls = 0
         self._deadline = deadline
         self._attempt = attempt
+        self._renewal = renewal
         self._bearer: str | None = None
         self._connection: Connection | None = None
 
@@ -47,14 +65,17 @@ class Session:
             raise TimedOut(f"{call}: the {self._deadline.seconds:.0f} s that this request had are over")
         began = time.monotonic()
         gone = Deadline(GONE)
+        renewal: Deadline | None = None
         repeats, doubtful, renewed = 0, False, False
         while True:
             try:
                 return self._try(call)
-            except Unauthorized:
-                if renewed or not self._renew():
-                    raise
-                renewed = True
+            except Unauthorized as error:
+                if not renewed and self._try_to_renew():
+                    renewed = True
+                    continue
+                renewal = renewal or Deadline(min(self._renewal, self._deadline.left() - LEAST))
+                self._await_renewal(error, renewal)
                 continue
             except Unavailable as error:
                 doubtful = error.ambiguous = doubtful or error.ambiguous
@@ -147,6 +168,31 @@ class Session:
         self._bearer = self.access.bearer()
         self.close()
         return before != (self._bearer, self.access.certificate, self.access.key)
+
+    def _await_renewal(self, refused: Unauthorized, patience: Deadline) -> None:
+        """Until it is worth asking again; raises `refused` where that is not waited for, NotRenewed when it is over."""
+        if self._renewal <= 0 or not self.access.token_file:
+            raise refused
+        again = Deadline(AGAIN)
+        time.sleep(GLANCE)
+        while not patience.passed():
+            if self._try_to_renew() or again.passed():
+                return
+            time.sleep(GLANCE)
+        raise NotRenewed(
+            f"{refused.message}; no other token came to {self.access.token_file} within {patience.seconds:.0f} s: "
+            "`multus node watch` writes it there, is its pod running on this node?",
+            refused.report,
+        ) from refused
+
+    def _try_to_renew(self) -> bool:
+        """The same; for those who wait for it, a token that cannot be read is one that is just being written."""
+        try:
+            return self._renew()
+        except CniError:
+            if self._renewal <= 0:
+                raise
+            return False
 
 
 def _failure(error: Exception, attempt: str, deadline: Deadline, *, in_doubt: bool) -> CniError:

@@ -27,6 +27,9 @@ GLOBAL_NAMESPACES = ("default",)
 API_TIMEOUT = 25
 """Seconds for all that is asked of the API server before the first attachment, and as many for what is told it after
 the last: a runtime gives a request two minutes at least."""
+RENEWAL = 20.0
+"""Seconds, of those, that an ADD waits for a token which the API server takes: until the next pod of a DaemonSet runs
+that is rolled out. Nobody else waits."""
 
 STATUS_TIMEOUT = 3
 """The same for a runtime that asks every few seconds whether the node is well."""
@@ -107,7 +110,8 @@ class Kubernetes:
             from cni_multus.kube.deadline import Deadline
 
             self._deadline = Deadline(self._timeout)
-            self._client = Client(self.access(), self._deadline)
+            renewal = RENEWAL if self._request.command == "ADD" else 0.0
+            self._client = Client(self.access(), self._deadline, renewal=renewal)
         return self._client
 
     def access(self) -> Access:

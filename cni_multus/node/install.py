@@ -135,17 +135,26 @@ class _Installing:
         wanted = self._wanted
         if self._receipt.state != INSTALLED:
             self._changes.do(CHANGE, f"{wanted.bin_dir}/{HOME}/installed.json", lambda: None, INSTALLED)
+        is_there = bool(program.current(self._receipt))
+        if is_there:
+            # Requests wait for the token of this pod: that of the one before is nobody's any more.
+            self._place_credentials()
         if wanted.source is not None:
             versions.put(self._receipt, self._changes, wanted.source)
         links.place(self._receipt, self._changes, wanted.links)
         self._make_state()
-        credentials.expect(self._receipt, self._changes)
-        if wanted.kubeconfig:
-            credentials.place(self._receipt, self._changes, wanted.service_account, wanted.kubeconfig)
+        if not is_there:
+            self._place_credentials()
         waiting = self._configure(wanted.configuration) if wanted.configuration else ""
         self._revive()
         self._prune()
         return waiting
+
+    def _place_credentials(self) -> None:
+        wanted = self._wanted
+        credentials.expect(self._receipt, self._changes)
+        if wanted.kubeconfig:
+            credentials.place(self._receipt, self._changes, wanted.service_account, wanted.kubeconfig)
 
     def _make_state(self) -> None:
         receipt, cni_dir = self._receipt, self._wanted.cni_dir

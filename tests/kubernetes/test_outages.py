@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,22 @@ def test_a_token_that_was_replaced_is_read_again(site: Site, tmp_path: Path) -> 
     new = site.cluster.token(*rights)
     site.road.disturb("GET", "/pods/", before=lambda _: token.write_text(new))
     site.call("ADD", site.config(kubeconfig=kubeconfig), pod).succeeded()
+    assert pod.status
+
+
+def test_a_pod_that_starts_while_a_daemonset_is_rolled_out_waits_for_the_next_token(site: Site, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("of-a-pod-that-is-gone")
+    kubeconfig = str(site.cluster.kubeconfig(server=site.road.url, token_file=token))
+    pod = site.pod("web")
+    message = site.call("ADD", site.config(kubeconfig=kubeconfig, apiTimeout=1), pod).failed(11)
+    assert f"no other token came to {token}" in message
+    assert nothing_left(site, pod)
+    new = site.cluster.token(rule("pods", "get"), rule("pods/status", "patch"), rule("events", "create"))
+    coming = threading.Timer(1.5, token.write_text, (new,))
+    coming.start()
+    site.call("ADD", site.config(kubeconfig=kubeconfig), pod).succeeded()
+    coming.join()
     assert pod.status
 
 

@@ -11,7 +11,7 @@ import pytest
 from cni_multus.cni.errors import IoFailure
 from cni_multus.kube.kubeconfig import load_kubeconfig
 from cni_multus.node import credentials, program
-from cni_multus.node.changes import LEAVE, Changes
+from cni_multus.node.changes import CHANGE, LEAVE, Changes
 from cni_multus.node.install import Foreign, install
 from cni_multus.node.marker import OURS, read_mark
 from cni_multus.node.receipt import Receipt
@@ -160,6 +160,13 @@ def test_the_kubeconfig_leads_to_the_token_as_it_is_now(machine: Machine) -> Non
     assert credentials.refresh(str(machine.root), NET_D, str(machine.account))
     assert not credentials.refresh(str(machine.root), NET_D, str(machine.account))
     assert access.bearer() == "second"
+
+
+def test_an_upgrade_begins_with_the_token_for_which_requests_wait(machine: Machine) -> None:
+    machine.install()
+    machine.renew("second")
+    made = machine.install(source=machine.program("2.0.0"))
+    assert (made[0].path, made[0].action) == (f"{NET_D}/multus.d/token", CHANGE)
 
 
 def test_an_empty_token_is_not_taken(machine: Machine) -> None:
