@@ -19,7 +19,7 @@ from tests.node import in_private_mounts
 from tests.nodes.kit import ROOT
 from tests.nodes.machine import BIN, Machine
 
-FOREIGN_ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00\x01\x00\x00\x00" + bytes(40)
+FOREIGN_ELF = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00\xb7\x00\x01\x00\x00\x00" + bytes(30) + b"\x38" + bytes(9)
 """A header alone: 64 bits, little endian, executable, for AArch64 (elf(5))."""
 
 
