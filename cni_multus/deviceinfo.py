@@ -101,7 +101,7 @@ def _usable(path: str) -> tuple[bytes, dict[str, object]] | None:
 def _make(path: str) -> None:
     """Make a directory, and what is missing above it, readable to all whatever the umask is."""
     try:
-        os.mkdir(path)
+        os.mkdir(path, 0o755)
     except FileExistsError:
         return
     except FileNotFoundError:
@@ -118,7 +118,7 @@ def _put(directory: int, name: str, data: bytes) -> None:
         os.unlink(temporary, dir_fd=directory)  # of somebody who was killed
     except FileNotFoundError:
         pass
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, dir_fd=directory)
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | FLAGS, 0o444, dir_fd=directory)
     try:
         try:
             while data:

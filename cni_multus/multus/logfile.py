@@ -56,7 +56,7 @@ class LogFile:
         try:
             return os.open(self.path, _FLAGS, 0o600)
         except FileNotFoundError:
-            os.makedirs(os.path.dirname(self.path) or ".", exist_ok=True)
+            _make(os.path.dirname(self.path))
             return os.open(self.path, _FLAGS, 0o600)
 
     def _is_at(self, fd: int) -> bool:
@@ -109,6 +109,17 @@ class LogFile:
                 continue
 
 
+def _make(path: str) -> None:
+    """Make a directory, and what is missing above it; nobody else may write there, whatever the umask is."""
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make(os.path.dirname(path))
+        _make(path)
+
+
 def _locked(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -122,9 +133,11 @@ def _compress(path: str) -> None:
     import gzip  # only where a file is really full
 
     packed = path + ".gz"
-    with open(path, "rb") as plain, gzip.open(packed + ".part", "wb", compresslevel=1) as target:
-        os.chmod(packed + ".part", 0o600)
-        while chunk := plain.read(MEGABYTE):
-            target.write(chunk)
+    source = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    part = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with open(source, "rb") as plain, open(os.open(packed + ".part", part, 0o600), "wb") as file:
+        with gzip.GzipFile(os.path.basename(path), "wb", 1, file) as target:
+            while chunk := plain.read(MEGABYTE):
+                target.write(chunk)
     os.rename(packed + ".part", packed)
     os.unlink(path)

@@ -159,7 +159,9 @@ def _give_device(request: Request, wanted: Wanted, planned: Planned, devices: De
     from cni_multus import deviceinfo
 
     device = planned.capabilities.text("deviceID") if wanted.selection and wanted.selection.device_id else ""
-    if not device and wanted.resource:
+    if device and wanted.resource:
+        devices.require(wanted.resource, device, wanted.where)
+    elif wanted.resource:
         device = devices.take(wanted.resource, wanted.where)
         planned.network = _changed(planned.network, lambda _: {"deviceID": device, "pciBusID": device})
     if not device:

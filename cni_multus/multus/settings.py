@@ -33,6 +33,7 @@ class Settings:
         "log_level",
         "log_options",
         "log_to_stderr",
+        "nad_paths",
         "namespace",
         "readiness_file",
         "retry_delete",
@@ -52,6 +53,8 @@ class Settings:
         self.log_level = config.text("logLevel")
         self.log_to_stderr = config.flag("logToStderr", True)
         self.log_options = config.section("logOptions")
+        self.nad_paths = tuple(_absolute(config, "nadPaths", path) for path in config.texts("nadPaths"))
+        """What definitions of the API may name of this node's files, besides the plugins' own places."""
         self.readiness_file = config.text("readinessindicatorfile")
         self.retry_delete = config.flag("retryDeleteOnError")
         self.namespace = request.arguments.get("K8S_POD_NAMESPACE", "")
@@ -82,6 +85,12 @@ class _Tolerant(Section):
         except CniError:
             return default
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        try:
+            return super().texts(key)
+        except CniError:
+            return ()
+
     def section(self, key: str) -> Section:
         try:
             return _Tolerant(super().section(key).raw, self.where(key))
@@ -91,7 +100,10 @@ class _Tolerant(Section):
 
 def directory(config: Section, key: str, default: str) -> str:
     """The absolute path at `key`; of a DEL's configuration one that is none counts as absent."""
-    path = config.text(key) or default
+    return _absolute(config, key, config.text(key) or default, default)
+
+
+def _absolute(config: Section, key: str, path: str, default: str = "/nonexistent") -> str:
     if os.path.isabs(path):
         return os.path.normpath(path)
     if isinstance(config, _Tolerant):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
+from cni_multus.multus.former import go_multus_attached_here
 from cni_multus.multus.settings import PASSING
 from cni_multus.network import Network
 
@@ -39,7 +40,14 @@ class Wanted:
 
 def of_definition(definition: Definition, settings: Settings, where: str) -> Wanted:
     """The network of a definition; raises what is wrong with that."""
-    network = definition.network(settings.conf_dir, settings.config.text("cniVersion"), pass_over)
+    version = settings.config.text("cniVersion")
+    network = definition.network(
+        settings.conf_dir,
+        version,
+        pass_over,
+        settings.nad_paths,
+        plain_name=go_multus_attached_here(settings.cni_dir),
+    )
     return Wanted(network, definition.label, where, definition.resource)
 
 

@@ -12,6 +12,7 @@ from cni_multus.cni.document import parse_object
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
 from cni_multus.cni.names import LONGEST_NAME
 from cni_multus.hashes import digest
+from cni_multus.nads.confined import refuse_foreign_paths
 from cni_multus.network import Network
 
 TYPE_CHECKING = False
@@ -25,22 +26,24 @@ RESOURCE = "k8s.v1.cni.cncf.io/resourceName"
 class Definition:
     """One definition."""
 
-    __slots__ = ("config", "name", "namespace", "resource")
+    __slots__ = ("config", "name", "namespace", "of_api", "resource")
 
-    def __init__(self, namespace: str, name: str, config: str, resource: str = "") -> None:
+    def __init__(self, namespace: str, name: str, config: str, resource: str = "", *, of_api: bool = False) -> None:
         self.namespace = namespace
         self.name = name
         self.config = config
         self.resource = resource
+        self.of_api = of_api
+        """Whoever wrote it has rights in the cluster, and none on the node."""
 
     @staticmethod
-    def parse(document: dict[str, object], namespace: str, name: str) -> Definition:
+    def parse(document: dict[str, object], namespace: str, name: str, *, of_api: bool = False) -> Definition:
         """Read the API's object; raises InvalidNetworkConfig for one that is none."""
         try:
             section = Section(document)
             annotations = section.section("metadata").section("annotations")
             config = section.section("spec").text("config")
-            return Definition(namespace, name, config, annotations.text(RESOURCE))
+            return Definition(namespace, name, config, annotations.text(RESOURCE), of_api=of_api)
         except CniError as error:
             raise InvalidNetworkConfig(f"{_where(namespace, name)}: {error.message}") from error
 
@@ -54,28 +57,49 @@ class Definition:
         """How network-status and Events name it."""
         return f"{self.namespace}/{self.name}"
 
-    def network(self, conf_dir: str, version: str, warn: Callable[[str], object]) -> Network:
-        """The network; raises InvalidNetworkConfig, which names the definition and what is wrong in it."""
+    def network(
+        self,
+        conf_dir: str,
+        version: str,
+        warn: Callable[[str], object],
+        allowed: tuple[str, ...] = (),
+        *,
+        plain_name: bool = False,
+    ) -> Network:
+        """The network; raises InvalidNetworkConfig, which names the definition and what is wrong in it.
+
+        `allowed` are places of the node that a definition from the API may name besides the plugins' own;
+        `plain_name`: where the configuration has no name, it is the definition's, as with the Go Multus.
+        """
         try:
-            network = self._inline(version) if self.config.strip() else self._on_node(conf_dir, version, warn)
+            if self.config.strip():
+                network = self._inline(version, self.name if plain_name else self.own_name, allowed)
+            else:
+                network = self._on_node(conf_dir, version, warn)
             network.refuse_type("multus", "multus cannot be a delegate of itself")
         except CniError as error:
             message = error.message if self.config.strip() else f"spec.config is empty, and {error.message}"
             raise InvalidNetworkConfig(f"{self.where}: {message}", error.details) from error
         return network
 
-    def _inline(self, version: str) -> Network:
+    def _inline(self, version: str, own_name: str, allowed: tuple[str, ...]) -> Network:
         config = Section(parse_object(self.config.encode("utf-8", "surrogateescape"), "spec.config"), "spec.config")
+        if self.of_api:
+            refuse_foreign_paths(config.raw, allowed)
         name = config.text("name")
         if not name:
-            config = Section({**config.raw, "name": self._own_name()}, config.path)
+            config = Section({**config.raw, "name": own_name}, config.path)
         return Network(config, version=version)
 
     def _on_node(self, conf_dir: str, version: str, warn: Callable[[str], object]) -> Network:
         return confdir.find_network(conf_dir, self.name, warn, version=version)
 
-    def _own_name(self) -> str:
-        """With the namespace in front, which has no '_': two teams' networks of one name share no addresses."""
+    @property
+    def own_name(self) -> str:
+        """What the network is called whose configuration has no name.
+
+        With the namespace in front, which has no '_': two teams' networks of one name share no addresses.
+        """
         name = f"{self.namespace}_{self.name}"
         return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 17]}-{digest(name, 16)}"
 

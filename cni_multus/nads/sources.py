@@ -82,7 +82,7 @@ class ApiDefinitions(Definitions):
         except NotFound:
             return None
         confirm(found, NADS, namespace, name)
-        return Definition.parse(found, namespace, name)
+        return Definition.parse(found, namespace, name, of_api=True)
 
     def _absence(self) -> str:
         if not self._is_served:

@@ -47,6 +47,16 @@ class Devices:
             f"each network needs one of its own: a container has to request more in resources.limits (in use: {users})",
         )
 
+    def require(self, resource: str, device: str, where: str) -> None:
+        """Raise where the pod asks for a device of a resource which the kubelet did not give it: it is another's."""
+        has = self._look(where)
+        if device not in has.get(resource, ()):
+            raise InvalidNetworkConfig(
+                f"{where}: the device {device!r} is none of the resource {resource!r} that the kubelet gave the pod "
+                f"{self._namespace}/{self._pod}",
+                f"leave deviceID out, and it gets one of its own; {_overview(has)}",
+            )
+
     def claim(self, device: str, where: str) -> None:
         """Note that `where` uses a device which it asked for by its ID; one of the kubelet's is used once."""
         taken = [user for (_, used), user in self._taken.items() if used == device]

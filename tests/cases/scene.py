@@ -66,7 +66,10 @@ class Scene:
         self.node = node
         self._netns = netns
         self._asked = asked
-        self._sources = {"kubeconfig": kubeconfig} if asked else {"nadDir": str(self._written(on_node(node, **ipam)))}
+        if asked:
+            self._sources: dict[str, object] = {"kubeconfig": kubeconfig, "nadPaths": [str(node.root)]}
+        else:
+            self._sources = {"nadDir": str(self._written(on_node(node, **ipam)))}
         for at, name in enumerate(() if joined else case["uplinks"]):
             uplink = add_veth(node.host, name, peer=f"switch{at}", peer_namespace=node.host)
             change_link(node.host, uplink.parent, up=True)

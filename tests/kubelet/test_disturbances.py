@@ -61,7 +61,7 @@ def test_the_api_server_is_away_while_a_pod_is_deleted(node_alone: KubeNode, clu
     road = cluster.road(node.inside.netns)
     kubeconfig = cluster.kubeconfig(server=road.url, namespace=cluster.namespace)
     node.apply(definition("red", cluster.namespace, pooled(cluster.namespace, "10.83.0.0/24", kubeconfig)))
-    with node.configured(kubeconfig=str(kubeconfig)):
+    with node.configured(kubeconfig=str(kubeconfig), nadPaths=[str(kubeconfig)]):
         pod = ask(node, cluster, "first").running()
         road.close()
         requests = road.count()

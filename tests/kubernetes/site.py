@@ -71,7 +71,8 @@ class Site:
 
     def config(self, *delegates: object, **more: object) -> dict[str, Any]:
         """00-multus.conf: the bridge is the primary unless others are given."""
-        return self.node.config(*(delegates or [self.node.bridge()]), **{"kubeconfig": self.kubeconfig, **more})
+        there = {"kubeconfig": self.kubeconfig, "nadPaths": [str(self.node.root.parent)]}
+        return self.node.config(*(delegates or [self.node.bridge()]), **{**there, **more})
 
     def define(self, name: str, config: object, *, namespace: str = "", resource: str = "") -> None:
         """A NetworkAttachmentDefinition; `config` is text, or what becomes JSON; None leaves the spec out."""

@@ -105,7 +105,7 @@ def test_what_only_the_plugins_see_is_told_to_the_owner(
     site.define("red", json.dumps(config))
     pod = site.pod("web", "red")
     site.road.disturb("GET", "network-attachment", times=-1, answer=(200, of_network(site, json.dumps(config)), {}))
-    answer = site.call("ADD", site.config(), pod)
+    answer = site.call("ADD", site.config(nadPaths=["/"]), pod)
     message = answer.failed(code)
     assert said in message
     assert f"{site.cluster.namespace}/red" in message or f"{site.cluster.namespace}_red" in message

@@ -96,6 +96,29 @@ def test_the_default_network_and_another_share_no_device(site: Site, wanted: dic
         on_node(socket, one)
 
 
+def test_a_device_that_the_kubelet_gave_to_another_pod_is_refused(site: Site, wanted: dict[str, Any]) -> None:
+    """The Go Multus gives the kubelet's in its place, and says nothing; a pod may choose among its own."""
+    thief = site.pod("thief", [{"name": "vf", "deviceID": DEVICES[1]}])
+    owner = site.pod("owner", [{"name": "vf", "deviceID": DEVICES[0]}])
+
+    def ask() -> None:
+        message = site.call("ADD", site.config(), thief).failed(7)
+        assert f"the device '{DEVICES[1]}' is none of the resource '{VF}'" in message
+        assert site.node.calls() == []
+        assert site.node.remains(thief) == {}
+
+    with kubelet(site, thief, DEVICES[:1]) as socket:
+        on_node(socket, ask)
+
+    def choose() -> None:
+        site.call("ADD", site.config(), owner).succeeded()
+        assert [call["stdin"]["runtimeConfig"]["deviceID"] for call in site.node.calls("ADD")] == DEVICES[:1]
+        site.call("DEL", site.config(), owner).succeeded()
+
+    with kubelet(site, owner, DEVICES) as socket:
+        on_node(socket, choose)
+
+
 def test_the_checkpoint_serves_where_no_kubelet_listens(site: Site, wanted: dict[str, Any]) -> None:
     pod = site.pod("web", "vf,vf")
     entry = {"PodUID": pod.uid, "ContainerName": "main", "ResourceName": VF, "DeviceIDs": {"-1": DEVICES}}

@@ -45,6 +45,7 @@ def config(site: Site, tmp_path: Path) -> dict[str, Any]:
         "binDir": str(site.node.bin_dir),
         "clusterNetwork": str(primary),
         "kubeconfig": str(site.cluster.kubeconfig(server=site.road.url, token=token)),
+        "nadPaths": [str(site.node.root)],
     }
 
 
