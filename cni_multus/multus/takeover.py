@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     from cni_multus.cni.request import Request
 
 
-def find_record(cni_dir: str, request: Request) -> Record | None:
+def find_record(cni_dir: str, request: Request, remembered: list[libcni_cache.Entry] | None = None) -> Record | None:
     """The record that a Go Multus's files amount to, None where it left none.
 
-    Raises DecodingFailure where it left files of which nothing can be read.
+    `remembered` is what libcni's cache has of the container, where the caller has read it. Raises DecodingFailure where
+    there are files of which nothing can be read.
     """
     path = os.path.join(cni_dir, request.container_id)
     data = _read_scratch(path)
-    cached = {
-        entry.ifname: entry for entry in libcni_cache.entries(results(cni_dir), container_id=request.container_id)
-    }
+    if remembered is None:
+        remembered = libcni_cache.entries(results(cni_dir), container_id=request.container_id)
+    cached = {entry.ifname: entry for entry in remembered}
     if data is None and not cached:
         return None
     record = Record(request.container_id, request.ifname, request.netns, request.arguments)
