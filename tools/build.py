@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from tools import loader
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "dist" / "multus" / "multus"
 BASELINE = ROOT / ".cache" / "baseline" / "baseline"
 
 CODE = ("cni_multus", "plugins", "ipam")
-TOOLS = ("tools/build.py", "tools/baseline.py", "tools/modules.py", "tools/modules_hook.py")
+TOOLS = ("tools/build.py", "tools/baseline.py", "tools/loader.py", "tools/modules.py", "tools/modules_hook.py")
 RECIPE = ("build.spec", "requirements.txt", *TOOLS)
 
 
@@ -49,7 +51,11 @@ def freeze(program: Path) -> None:
     arguments = ["--noconfirm", "--workpath", str(work), "--distpath", str(work / "out")]
     command = [sys.executable, "-m", "PyInstaller", *arguments, "build.spec", "--", program.name]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    replace(program.parent, work / "out" / program.name)
+    made = work / "out" / program.name / program.name
+    if program == PROGRAM:
+        loader.add_library(made)
+        loader.make_room(made)
+    replace(program.parent, made.parent)
 
 
 def replace(destination: Path, made: Path) -> None:

@@ -1,8 +1,7 @@
-"""The image's root file system: the frozen program, and of the system what the loader needs to start it; nothing else.
+"""The image's root file system: the frozen program, which starts with the C library that it brings; nothing else.
 
     /usr/bin/multus                 a link into
-    /usr/lib/multus/                the frozen program as it was built
-    /lib64, /lib/...                the loader and the C library's parts, where the program names them
+    /usr/lib/multus/                the frozen program as it was built, but bound to its own C library
 
 The Containerfile lays it out by this module; where there is no builder, it writes the image as an OCI archive itself.
 Same inputs, same bytes.
@@ -14,23 +13,20 @@ import hashlib
 import io
 import json
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tarfile
 from pathlib import Path
 from typing import Any
 
 from cni_multus import VERSION
+from cni_multus.node import interpreter
 from tools.build import PROGRAM
 
 NAME = f"localhost/multus:{VERSION}"
 ENTRYPOINT = "/usr/bin/multus"
 HOME = "usr/lib/multus"
 OCI = "application/vnd.oci.image"
-FOUND = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x", re.MULTILINE)
-"""A library in what ldd prints, by its path."""
 
 
 def lay_out(root: Path, program: Path = PROGRAM) -> None:
@@ -42,27 +38,15 @@ def lay_out(root: Path, program: Path = PROGRAM) -> None:
     link = root / ENTRYPOINT[1:]
     link.parent.mkdir(parents=True)
     link.symlink_to(f"../lib/multus/{program.name}")
-    for library in libraries(program):
-        target = root / library[1:]
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(library, target)  # the file itself, whatever links lead there
+    interpreter.bind(str(root / HOME / program.name), f"/{HOME}")
     for path in (root, *root.rglob("*")):
         if path.is_dir():
             path.chmod(0o755)
         os.utime(path, (0, 0), follow_symlinks=False)
 
 
-def libraries(program: Path) -> list[str]:
-    """The system's files that the loader maps: those of the program, and of its own libraries what it lacks."""
-    brought = {path.name: path for path in program.parent.rglob("*.so*")}
-    needed = set(_linked(program))
-    for library in brought.values():
-        needed.update(path for path in _linked(library) if Path(path).name not in brought)
-    return sorted(needed)
-
-
-def write_archive(path: Path, root: Path) -> None:
-    """An OCI archive of a root: for `ctr images import`, `podman load`, `kind load image-archive`."""
+def write_archive(path: Path, root: Path, name: str = NAME) -> None:
+    """An OCI archive of a root, by this name: for `ctr images import`, `podman load`, `kind load image-archive`."""
     layer = _layer(root)
     config = {
         "architecture": "amd64",
@@ -85,20 +69,16 @@ def write_archive(path: Path, root: Path) -> None:
     }
     index = blob(kind, _json(manifest)) | {
         "platform": {"architecture": "amd64", "os": "linux"},
-        "annotations": {"io.containerd.image.name": NAME, "org.opencontainers.image.ref.name": VERSION},
+        "annotations": {
+            "io.containerd.image.name": name,
+            "org.opencontainers.image.ref.name": name.rpartition(":")[2],
+        },
     }
     with tarfile.open(path, "w") as archive:
         _add(archive, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
         _add(archive, "index.json", _json({"schemaVersion": 2, "manifests": [index]}))
         for content in blobs:
             _add(archive, f"blobs/sha256/{_digest(content).partition(':')[2]}", content)
-
-
-def _linked(path: Path) -> list[str]:
-    done = subprocess.run(["ldd", str(path)], capture_output=True, text=True, check=False)
-    if missing := re.findall(r"(\S+) => not found", done.stdout):
-        raise SystemExit(f"image: {path} needs {', '.join(missing)}, which this system lacks")
-    return FOUND.findall(done.stdout)
 
 
 def _layer(root: Path) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import InvalidEnvironment
+from cni_multus.node import interpreter
 from cni_multus.state import files
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Source:
 
 
 def content(directory: str) -> str:
-    """The SHA-256 of everything in a directory: names, kinds, permissions and content."""
+    """The SHA-256 of everything in a directory: names, kinds, permissions and content, but for where it is bound to."""
     whole = hashlib.sha256()
     for path, name in _tree(directory):
         status = os.lstat(path)
@@ -48,7 +49,7 @@ def content(directory: str) -> str:
         if stat.S_ISLNK(status.st_mode):
             whole.update(os.readlink(path).encode() + b"\0")
         elif stat.S_ISREG(status.st_mode):
-            whole.update(digest(path).encode())
+            whole.update(_digest(path, name).encode())
     return whole.hexdigest()
 
 
@@ -58,11 +59,12 @@ def digest(path: str) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def copy(source: str, place: str, coming: str) -> None:
-    """Copy a directory; it is `coming` until it is complete and on the disk."""
+def copy(source: str, place: str, coming: str, home: str) -> None:
+    """Copy a program that will be `home` on the node; it is `coming` until it is complete and on the disk."""
     try:
         shutil.rmtree(coming, ignore_errors=True)
         shutil.copytree(source, coming, symlinks=True, copy_function=_copy)
+        interpreter.bind(os.path.join(coming, EXECUTABLE), home)
         for path in [coming, *(path for path, _ in _tree(coming))]:
             if os.path.isdir(path) and not os.path.islink(path):
                 os.chmod(path, 0o755)
@@ -92,17 +94,15 @@ def _copy(source: str, target: str) -> None:
         os.fsync(writing.fileno())
 
 
-def mend(source: str, place: str) -> None:
+def mend(source: str, place: str, home: str) -> None:
     """Make a copy whole again that processes may use: replace what differs, each file by a rename."""
     try:
         for path, name in _tree(source):
             target = os.path.join(place, name)
             if os.path.isdir(path):
                 os.makedirs(target, exist_ok=True)
-            elif not _is_same(path, target):
-                _copy(path, f"{target}.coming")
-                os.rename(f"{target}.coming", target)
-                files.sync_directory(os.path.dirname(target))
+            elif not _is_same(path, target, name) or (name == EXECUTABLE and not interpreter.is_bound(target, home)):
+                _replace(path, target, home if name == EXECUTABLE else "")
         known = {name for _, name in _tree(source)}
         for path, name in list(_tree(place)):
             if name not in known and not os.path.isdir(path):
@@ -111,12 +111,31 @@ def mend(source: str, place: str) -> None:
         raise files.failure(error, f"mend {place}") from error
 
 
-def _is_same(path: str, target: str) -> bool:
-    if not os.path.isfile(target) or os.path.islink(target):
+def _replace(path: str, target: str, home: str) -> None:
+    coming = f"{target}.coming"
+    files.remove(coming)
+    if os.path.islink(path):
+        os.symlink(os.readlink(path), coming)
+    else:
+        _copy(path, coming)
+    if home:
+        interpreter.bind(coming, home)
+    os.rename(coming, target)
+    files.sync_directory(os.path.dirname(target))
+
+
+def _digest(path: str, name: str) -> str:
+    return interpreter.digest(path) if name == EXECUTABLE else digest(path)
+
+
+def _is_same(path: str, target: str, name: str) -> bool:
+    if os.path.islink(path) or os.path.islink(target):
+        return os.path.islink(path) and os.path.islink(target) and os.readlink(path) == os.readlink(target)
+    if not os.path.isfile(target):
         return False
     if (os.stat(path).st_mode ^ os.stat(target).st_mode) & 0o111:
         return False
-    return digest(path) == digest(target)
+    return _digest(path, name) == _digest(target, name)
 
 
 def _version(program: str) -> str:

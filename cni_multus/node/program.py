@@ -14,9 +14,9 @@ import shutil
 import time
 from typing import TYPE_CHECKING
 
-from cni_multus.node import bundle, processes
+from cni_multus.node import bundle, interpreter, processes
 from cni_multus.node.bundle import EXECUTABLE
-from cni_multus.node.receipt import home
+from cni_multus.node.receipt import HOME, home
 from cni_multus.state import files
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ def current(receipt: Receipt) -> str:
 def is_whole(receipt: Receipt, name: str) -> bool:
     """Whether a version is there as it was built."""
     place = os.path.join(_versions(receipt), name)
-    return os.path.isdir(place) and bundle.content(place)[:12] == name.rpartition("-")[2]
+    if not os.path.isdir(place) or bundle.content(place)[:12] != name.rpartition("-")[2]:
+        return False
+    return interpreter.is_bound(os.path.join(place, EXECUTABLE), _home(receipt, name))
 
 
 def add(receipt: Receipt, source: Source) -> None:
@@ -55,9 +57,10 @@ def add(receipt: Receipt, source: Source) -> None:
     place = os.path.join(_versions(receipt), source.name)
     files.make_directory(_versions(receipt))
     if os.path.isdir(place):
-        bundle.mend(source.directory, place)
+        bundle.mend(source.directory, place, _home(receipt, source.name))
     else:
-        bundle.copy(source.directory, place, os.path.join(_versions(receipt), f".coming-{source.name}"))
+        coming = os.path.join(_versions(receipt), f".coming-{source.name}")
+        bundle.copy(source.directory, place, coming, _home(receipt, source.name))
 
 
 def switch(receipt: Receipt, name: str) -> None:
@@ -132,6 +135,11 @@ def _is_used(receipt: Receipt, name: str) -> bool:
 
 def _versions(receipt: Receipt) -> str:
     return os.path.join(home(receipt.root, receipt.bin_dir), VERSIONS)
+
+
+def _home(receipt: Receipt, name: str) -> str:
+    """A version's directory as the node has it."""
+    return os.path.join(receipt.bin_dir, HOME, VERSIONS, name)
 
 
 def _boot() -> str:

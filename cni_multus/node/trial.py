@@ -11,10 +11,12 @@ import errno
 import os
 import signal
 import subprocess
+from contextlib import nullcontext
 from functools import partial
 
 from cni_multus.cni.document import parse_object
 from cni_multus.cni.errors import CniError, InvalidEnvironment
+from cni_multus.node import interpreter
 from cni_multus.node.root import seen_from
 
 PATIENCE = 60.0
@@ -28,7 +30,11 @@ def run(root: str, program: str, version: str) -> None:
     `program` is where this process sees it.
     """
     top = _node_root(root, program)
-    inside = seen_from(root, program) if top else program
+    with nullcontext(seen_from(root, program)) if top else interpreter.startable(program) as inside:
+        _ask(program, inside, version, top)
+
+
+def _ask(program: str, inside: str, version: str, top: str) -> None:
     said = _answer(program, [inside, "--version"], {}, top)
     if said.strip() != f"multus {version}":
         raise _failed(program, f"asked for its version, it said {said.strip()[:_MOST_SHOWN]!r}, not 'multus {version}'")
