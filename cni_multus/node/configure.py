@@ -36,6 +36,8 @@ class Configuration:
     force: bool = False
     """Whether what was edited, or is another meta-plugin's, is replaced."""
     options: Options = field(default_factory=Options)
+    renamed: tuple[str, ...] = ()
+    """Names that files of primaries are known to have lost, whatever became of the file of ours that says so."""
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,14 @@ def _operators(root: str, path: str) -> Document:
 
 
 def _renamed_before(root: str, configuration: Configuration) -> str:
-    """The former name of the primary that our file on the node names, if that was renamed and is still there."""
+    """The former name of the primary that our file on the node names, or that is known to have been renamed."""
     directory = configuration.primary_dir
     for mark in own_files(resolved(root, configuration.conf_dir)).values():
         old = os.path.join(directory, mark.renamed + aside.SUFFIX)
         if aside.is_plain(mark.renamed) and mark.source == old and os.path.lexists(under(root, old)):
             return mark.renamed
+    for name in configuration.renamed:
+        first, second = (under(root, os.path.join(directory, each)) for each in (name, name + aside.SUFFIX))
+        if os.path.lexists(second) and not os.path.lexists(first):
+            return name
     return ""

@@ -181,6 +181,7 @@ class _Installing:
             changes.note(self._receipt, Entry(path, FILE, "", before))
             links.keep(self._receipt, self._changes, path, before)
             configuration = replace(configuration, force=True)
+        configuration = replace(configuration, renamed=self._receipt.renamed(configuration.primary_dir))
         try:
             planned = plan(wanted.root, configuration)
         except NoPrimary as error:

@@ -118,6 +118,14 @@ class Receipt:
             self.entries[entry.path] = Entry(entry.path, entry.kind, entry.content, before or entry.before)
         self.write()
 
+    def renamed(self, directory: str) -> tuple[str, ...]:
+        """The former names of primaries' files in the node's `directory`."""
+        return tuple(
+            os.path.basename(entry.path)
+            for entry in self.entries.values()
+            if entry.kind == ASIDE and os.path.dirname(entry.path) == directory
+        )
+
     def has(self, path: str) -> bool:
         """Whether `path` was made by us."""
         return path in self.entries
