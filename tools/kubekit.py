@@ -15,8 +15,9 @@ from pathlib import Path
 
 from tools.debian import Apt, NotFetched, already_kept, from_a_mirror, kept, run, unpack
 
-COMPONENTS = ("kube-apiserver", "kubelet")  # ... of Kubernetes that are compiled
-RECIPE = "3"  # another number makes everybody build anew
+# ... of Kubernetes that are compiled; most of what each consists of the first one has had compiled.
+COMPONENTS = ("kube-apiserver", "kubelet", "kube-controller-manager", "kube-scheduler")
+RECIPE = "4"  # another number makes everybody build anew
 
 SUITE = "bookworm"  # the last one whose source package has all of Kubernetes
 SOURCE = "kubernetes"
@@ -68,6 +69,16 @@ class Kit:
         return self.root / "kubelet"
 
     @property
+    def controller_manager(self) -> Path:
+        """What makes pods of what people apply."""
+        return self.root / "kube-controller-manager"
+
+    @property
+    def scheduler(self) -> Path:
+        """What finds a node for them."""
+        return self.root / "kube-scheduler"
+
+    @property
     def etcd(self) -> Path:
         """What it keeps its objects in."""
         return self.root / "etcd"
@@ -109,7 +120,7 @@ def make(work: Path) -> str:
     say("describing all types")
     build.generate()
     for component in COMPONENTS:
-        say(f"compiling {component}; this takes minutes, once")
+        say(f"compiling {component}; the first takes two minutes, once")
         build.compile(f"{TREE}/cmd/{component}", programs / component)
     version = source.name.removesuffix(".orig.tar.gz")
     return f"{version}+{etcd.stem}".replace("%3a", ".")

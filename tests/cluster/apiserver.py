@@ -35,7 +35,9 @@ PATIENCE = 100
 """Seconds until a server that does not answer is given up."""
 
 ADMIN = "token-of-the-administrator"
-NAMES = f"IP:127.0.0.1,IP:::1,IP:{way.SERVER},DNS:localhost,DNS:kubernetes.default.svc"
+SERVICE = "10.96.0.1"
+"""Where pods are told that it is: the first address of the services' range."""
+NAMES = f"IP:127.0.0.1,IP:::1,IP:{way.SERVER},IP:{SERVICE},DNS:localhost,DNS:kubernetes.default.svc"
 
 
 @dataclass(frozen=True)

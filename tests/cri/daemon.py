@@ -53,14 +53,17 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 
 
 class Containerd:
-    """A containerd in an enclosure, with directories for plugins and networks below `directory`."""
+    """A containerd in an enclosure; its networks are below `directory`, unless it is told where they are in there."""
 
-    def __init__(self, kit: Kit, release: str, enclosure: Enclosure, directory: Path, bin_dir: Path) -> None:
+    def __init__(
+        self, kit: Kit, release: str, enclosure: Enclosure, directory: Path, bin_dir: Path, conf_dir: Path | None = None
+    ) -> None:
         self.release = release
         self.enclosure = enclosure
         self.bin_dir = bin_dir
-        self.conf_dir = directory / "net.d"
-        self.conf_dir.mkdir()
+        self.conf_dir = conf_dir or directory / "net.d"
+        if conf_dir is None:
+            self.conf_dir.mkdir()
         self._kit = kit
         self._programs = kit.containerd(release)
         self._config = directory / "config.toml"

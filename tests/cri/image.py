@@ -9,6 +9,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 IMAGE = "localhost/busybox:1"
@@ -20,9 +21,9 @@ DIRECTORIES = ("bin", "dev", "etc", "proc", "root", "sys", "tmp")
 OCI = "application/vnd.oci.image"
 
 
-def write_image(path: Path, busybox: Path) -> None:
-    """The archive of IMAGE, for `ctr images import` and `podman load`."""
-    layer = _layer(busybox.read_bytes())
+def write_image(path: Path, busybox: Path, name: str = IMAGE, programs: Iterable[Path] = ()) -> None:
+    """The archive of IMAGE, for `ctr images import` and `podman load`; or of another one, with programs in /opt."""
+    layer = _layer(busybox.read_bytes(), programs)
     blobs: list[bytes] = []
 
     def blob(kind: str, content: bytes) -> dict[str, Any]:
@@ -42,8 +43,8 @@ def write_image(path: Path, busybox: Path) -> None:
     index = blob("manifest.v1+json", _json(manifest)) | {
         "platform": {"architecture": "amd64", "os": "linux"},
         "annotations": {
-            "io.containerd.image.name": IMAGE,
-            "org.opencontainers.image.ref.name": IMAGE.rpartition(":")[2],
+            "io.containerd.image.name": name,
+            "org.opencontainers.image.ref.name": name.rpartition(":")[2],
         },
     }
     with tarfile.open(path, "w") as archive:
@@ -53,7 +54,7 @@ def write_image(path: Path, busybox: Path) -> None:
             _add(archive, f"blobs/sha256/{hashlib.sha256(content).hexdigest()}", content)
 
 
-def _layer(busybox: bytes) -> bytes:
+def _layer(busybox: bytes, programs: Iterable[Path]) -> bytes:
     written = io.BytesIO()
     with tarfile.open(fileobj=written, mode="w") as archive:
         for directory in DIRECTORIES:
@@ -62,6 +63,8 @@ def _layer(busybox: bytes) -> bytes:
         for applet in APPLETS:
             _add(archive, f"bin/{applet}", mode=0o777, kind=tarfile.SYMTYPE, target="busybox")
         _add(archive, "etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+        for program in programs:
+            _add(archive, f"opt/{program.name}", program.read_bytes(), mode=0o755)
     return written.getvalue()
 
 

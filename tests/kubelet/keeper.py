@@ -39,12 +39,14 @@ PATIENCE = 120
 PROGRAM = ROOT / "dist/multus"
 PID = "/run/kubelet.pid"
 
-# Whatever is written below /etc stays in memory, and the kernel's settings are as they should be where they are read.
+# What is written below /etc and /opt stays in memory, and the kernel's settings are as they should be where one reads them.
 PLACE = """
-mkdir /run/etc /run/etc.work
-mount -t overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/etc.work overlay /etc
-rm -rf /etc/cni /etc/kubernetes
-mkdir -p /etc/cni/net.d /run/settings /var/lib/kubelet
+for directory in etc opt; do
+    mkdir /run/$directory /run/$directory.work
+    mount -t overlay -o lowerdir=/$directory,upperdir=/run/$directory,workdir=/run/$directory.work overlay /$directory
+done
+rm -rf /etc/cni /etc/kubernetes /opt/cni
+mkdir -p /etc/cni/net.d /opt/cni/bin /run/settings /var/lib/kubelet
 for setting; do
     name=${setting%%=*}
     shown=/run/settings/$(echo $name | tr / .)
@@ -121,9 +123,9 @@ class Minder:
                 self._process = self._start()
 
 
-def start_containerd(made: Making, opened: ExitStack) -> None:
-    """The runtime, and the one image that there is."""
-    containerd = Containerd(crikit(), "1.7", made.enclosure, made.directory, made.bin_dir)
+def start_containerd(made: Making, opened: ExitStack, bin_dir: Path, conf_dir: Path | None = None) -> Containerd:
+    """The runtime, and the image that all pods are of."""
+    containerd = Containerd(crikit(), "1.7", made.enclosure, made.directory, bin_dir, conf_dir)
     opened.callback(containerd.close)
 
     def start() -> subprocess.Popen[bytes]:
@@ -133,10 +135,11 @@ def start_containerd(made: Making, opened: ExitStack) -> None:
         return containerd._process
 
     opened.callback(Minder(start).stop)
+    return containerd
 
 
 def start_kubelet(made: Making, opened: ExitStack) -> None:
-    """The kubelet, which makes its node known."""
+    """The kubelet, which makes its node known, and will say that it is ready."""
     who = made.cluster.certificate(f"system:node:{made.name}", "system:nodes")
     kubeconfig = made.cluster.reachable_from(made.enclosure.netns, certificate=who)
     config = settings.kubelet_config(made.enclosure.cgroup, made.cluster.server.ca, made.static_pods)
@@ -148,7 +151,6 @@ def start_kubelet(made: Making, opened: ExitStack) -> None:
             return made.enclosure.start(command, log, {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
 
     opened.callback(Minder(start).stop)
-    wait_until_ready(made)
 
 
 def wait_until_ready(made: Making) -> None:
@@ -173,9 +175,10 @@ def node(directory: Path, name: str, server: Address) -> Iterator[None]:
     with ExitStack() as opened:
         made = Making(directory, name, server, opened)
         config = install(made)
-        start_containerd(made, opened)
+        start_containerd(made, opened, made.bin_dir)
         made.write("net.d/00-multus.conf", config)
         start_kubelet(made, opened)
+        wait_until_ready(made)
         plugins = made.enclosure.path(f"{settings.ROOT}/device-plugins")
         opened.enter_context(DevicePlugin(plugins, settings.RESOURCE, settings.DEVICES))
         known = {"name": name, "pid": made.enclosure.pid, "config": config}
