@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 from cni_multus.cni.document import print_indented
 from cni_multus.cni.errors import IoFailure
 from cni_multus.kube.credentials import SERVICE_ACCOUNT, clean_token, in_cluster, read
+from cni_multus.node import links
 from cni_multus.node.changes import CHANGE, MAKE
 from cni_multus.node.receipt import DIRECTORY as FOLDER
-from cni_multus.node.receipt import FILE, Entry
+from cni_multus.node.receipt import FILE, Entry, content_of
 from cni_multus.node.root import resolved, under
 from cni_multus.state import files
 
@@ -91,7 +92,12 @@ def place(receipt: Receipt, changes: Changes, service_account: str, content: byt
     path = f"{directory}/{KUBECONFIG}"
     there = under(root, path)
     if (found := files.read(there)) != content:
-        changes.note(receipt, Entry(path, FILE))
+        before = "" if found is None or receipt.has(path) else f"{directory}/before/{KUBECONFIG}"
+        if before:
+            changes.directory(receipt, os.path.dirname(before))
+        changes.note(receipt, Entry(path, FILE, content_of(content), before))
+        if before:
+            links.keep(receipt, changes, path, before)
         write = partial(files.write_atomically, there, content, temporary=f"{there}.coming")
         changes.do(MAKE if found is None else CHANGE, path, write, "names the token's file")
 

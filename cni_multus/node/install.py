@@ -16,6 +16,7 @@ from cni_multus.cni.errors import IoFailure
 from cni_multus.node import aside, credentials, links, program, versions
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE
 from cni_multus.node.configure import AUTO, carry_out, plan
+from cni_multus.node.generate import LIST, PLUGIN
 from cni_multus.node.marker import FOREIGN, read_mark
 from cni_multus.node.primary import NoPrimary
 from cni_multus.node.publish import own_files
@@ -40,7 +41,7 @@ from cni_multus.state.journal import Journal
 if TYPE_CHECKING:
     from cni_multus.node.bundle import Source
     from cni_multus.node.changes import Changes
-    from cni_multus.node.configure import Configuration
+    from cni_multus.node.configure import Configuration, Plan
 
 STATES = ("/var/lib/cni/networks/.multus", "/var/lib/cni/whereabouts", "/run/multus")
 """Directories of our plugins, besides cniDir, which are ours where they were not there before."""
@@ -107,20 +108,17 @@ def _refuse(wanted: Wanted, receipt: Receipt) -> None:
     path = f"{wanted.bin_dir}/multus"
     if links.is_foreign(receipt, path) and not wanted.take_over:
         raise Foreign(f"{path} is another program; with --take-over it is kept aside, and uninstall gives it back")
-    if wanted.configuration and (path := _foreign_configuration(wanted)) and not wanted.take_over:
+    if wanted.configuration and (foreign := _foreign_configurations(wanted)) and not wanted.take_over:
         raise Foreign(
-            f"{path} is another meta-plugin's; with --take-over it is kept aside, and uninstall gives it back"
+            f"{foreign[0]} is another meta-plugin's; with --take-over it is kept aside, and uninstall gives it back"
         )
 
 
-def _foreign_configuration(wanted: Wanted) -> str:
-    """A 00-multus.conf, or .conflist, that we did not write; "" where there is none."""
-    for name in ("00-multus.conf", "00-multus.conflist"):
-        path = f"{wanted.conf_dir}/{name}"
-        data = files.read(under(wanted.root, path))
-        if data is not None and read_mark(data).owner == FOREIGN:
-            return path
-    return ""
+def _foreign_configurations(wanted: Wanted) -> list[str]:
+    """What has a name of ours in the directory, and we did not write."""
+    paths = [f"{wanted.conf_dir}/{name}" for name in (PLUGIN, LIST)]
+    there = [(path, files.read(under(wanted.root, path))) for path in paths]
+    return [path for path, data in there if data is not None and read_mark(data).owner == FOREIGN]
 
 
 class _Installing:
@@ -175,7 +173,8 @@ class _Installing:
     def _configure(self, configuration: Configuration) -> str:
         """Publish the configuration; why not yet, where the primary's is to be waited for."""
         wanted, changes = self._wanted, self._changes
-        if path := _foreign_configuration(wanted):
+        foreign = _foreign_configurations(wanted)
+        for path in foreign:
             before = f"{wanted.conf_dir}/{credentials.DIRECTORY}/before/{os.path.basename(path)}"
             changes.directory(self._receipt, os.path.dirname(before))
             changes.note(self._receipt, Entry(path, FILE, "", before))
@@ -188,11 +187,19 @@ class _Installing:
             if configuration.conf_file != AUTO:
                 raise
             return error.message
+        self._publish(configuration, planned)
+        for path in foreign:
+            if os.path.basename(path) != planned.document.name:  # a runtime would take it before ours
+                changes.do(REMOVE, path, partial(files.remove, under(wanted.root, path)), "it is kept aside")
+        return ""
+
+    def _publish(self, configuration: Configuration, planned: Plan) -> None:
+        wanted, changes = self._wanted, self._changes
         path = f"{wanted.conf_dir}/{planned.document.name}"
         there = files.read(under(wanted.root, path))
         ours = own_files(resolved(wanted.root, wanted.conf_dir))
         if there == planned.document.data and set(ours) == {planned.document.name} and not planned.renamed:
-            return ""
+            return
         if planned.renamed:
             former = f"{configuration.primary_dir}/{planned.renamed}"
             if not os.path.lexists(under(wanted.root, former + aside.SUFFIX)):
@@ -200,7 +207,6 @@ class _Installing:
         action = MAKE if there is None else CHANGE
         source = f"from {planned.primary.path}" if planned.primary else f"from {configuration.conf_file}"
         changes.do(action, path, lambda: carry_out(wanted.root, configuration, planned, revive=True), source)
-        return ""
 
     def _revive(self) -> None:
         """Let requests that keep records begin again, after an uninstallation that had not ended."""

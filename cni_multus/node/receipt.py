@@ -9,6 +9,7 @@ way: what has no receipt is not ours.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -36,7 +37,10 @@ ASIDE, DIRECTORY, FILE, LINK, LOG, STATE = "aside", "directory", "file", "link",
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that was made: `content` is a link's target, `before` where what had the name is kept."""
+    """One thing that was made, and `before`, where what had the name is kept.
+
+    `content` is a link's target, and the digest of a file that replaced one.
+    """
 
     path: str
     kind: str
@@ -129,6 +133,11 @@ class Receipt:
     def has(self, path: str) -> bool:
         """Whether `path` was made by us."""
         return path in self.entries
+
+
+def content_of(data: bytes) -> str:
+    """What an entry says of a file's content."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def home(root: str, bin_dir: str) -> str:

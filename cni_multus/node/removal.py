@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from cni_multus.node.changes import REMOVE, RESTORE
-from cni_multus.node.receipt import DIRECTORY, FILE, HOME, LINK, LOG, STATE, end
+from cni_multus.node.receipt import DIRECTORY, FILE, HOME, LINK, LOG, STATE, content_of, end
 from cni_multus.node.remains import still_used
 from cni_multus.node.root import resolved, under
 from cni_multus.state import files
@@ -65,7 +65,7 @@ class Removal:
         place, kept = under(self._receipt.root, entry.path), under(self._receipt.root, entry.before)
         if not os.path.lexists(kept):
             return
-        if entry.kind == FILE and os.path.lexists(place):
+        if entry.kind == FILE and os.path.lexists(place) and not is_as_written(entry, place):
             self._changes.leave(entry.path, f"not ours any more; what it was is {entry.before}")
             return
 
@@ -119,3 +119,9 @@ class Removal:
         except OSError as error:
             raise files.failure(error, f"remove {path}") from error
         self._gone.add(place)
+
+
+def is_as_written(entry: Entry, place: str) -> bool:
+    """Whether a file still has the content that the receipt knows it by."""
+    data = files.read(place) if entry.content else None
+    return data is not None and content_of(data) == entry.content
