@@ -49,6 +49,8 @@ def find(kind: str, path: tuple[str, ...], where: str = "type", *, programs_firs
 class Program(Plugin):
     """A plugin that is executed, as the specification's section 4 says."""
 
+    gives_addresses = True
+
     def __init__(self, path: str) -> None:
         self.path = path
 

@@ -18,7 +18,7 @@ from cni_multus.linux.devices import USERSPACE_DRIVERS, is_pci_address, pci_driv
 from cni_multus.linux.links import Link, find_link_by_index, link
 from cni_multus.linux.moves import Home, move, take_back
 from cni_multus.linux.netns import Namespace
-from cni_multus.plugin.interface import Attached, InterfacePlugin, find_ipam
+from cni_multus.plugin.interface import Attached, InterfacePlugin, find_ipam, release_addresses
 from cni_multus.state.datadir import parse_data_dir
 from cni_multus.undo import do_all
 
@@ -152,9 +152,7 @@ class HostDevice(InterfacePlugin["HostDeviceConfig"]):
             else:
                 end_foreign(request, host)
                 loans.forget(request.attachment)
-        ipam = find_ipam(request)
-        if ipam:
-            ipam.delete(request)
+        release_addresses(request)
         if failure:
             raise failure
 

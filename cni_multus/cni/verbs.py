@@ -17,6 +17,8 @@ class Plugin:
 
     versions: tuple[str, ...] = SUPPORTED
     """The cniVersions it speaks."""
+    gives_addresses = False
+    """Whether it may stand at `ipam.type`."""
 
     def add(self, request: Request) -> Result:
         """Attach, and tell what was made; raises CniError with everything taken back."""

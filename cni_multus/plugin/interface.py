@@ -147,8 +147,7 @@ class InterfacePlugin(_Of["C"]):
                 if link is not None and link.kind == self.kind:
                     self.detach(container, link)
         self.clear(request)
-        if request.config.section("ipam").text("type"):
-            find(*_ipam_type(request)).delete(request)
+        release_addresses(request)
 
     def check(self, request: Request) -> None:
         from cni_multus.differences import differences, link_differences, other_links
@@ -201,8 +200,22 @@ def _ipam_type(request: Request) -> tuple[str, tuple[str, ...], str]:
 
 
 def find_ipam(request: Request) -> Plugin | None:
-    """The plugin that gives the addresses, None where none is configured."""
-    return find(*_ipam_type(request)) if request.config.section("ipam").text("type") else None
+    """The plugin that gives the addresses, None where none is configured; raises for one that gives none."""
+    ipam = request.config.section("ipam")
+    if not ipam.text("type"):
+        return None
+    found = find(*_ipam_type(request))
+    if not found.gives_addresses:
+        raise ipam.wrong("type", f"the plugin {ipam.text('type')!r} gives no addresses")
+    return found
+
+
+def release_addresses(request: Request) -> None:
+    """DEL: what IPAM gave the attachment is given back; a plugin that gives no addresses never gave any."""
+    if request.config.section("ipam").text("type"):
+        ipam = find(*_ipam_type(request))
+        if ipam.gives_addresses:
+            ipam.delete(request)
 
 
 def _reserve(ipam: Plugin, request: Request, undo: Undo) -> Result:

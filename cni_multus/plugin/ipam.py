@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class IpamPlugin(Plugin):
     """A plugin that gives addresses; it sees no namespace."""
 
+    gives_addresses = True
+
     def add(self, request: Request) -> Result:
         return self.reserve(request, request.config.section("ipam"))
 
