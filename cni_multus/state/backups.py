@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object, print_compact
-from cni_multus.cni.errors import DecodingFailure
+from cni_multus.cni.errors import CniError, DecodingFailure
 from cni_multus.cni.request import Attachment
 from cni_multus.state import files
 from cni_multus.undo import do_all
@@ -31,7 +31,7 @@ class Backups:
 
     def read(self, attachment: Attachment) -> dict[str, object] | None:
         """What was written for an attachment; None where nothing was, or where it cannot be read any more."""
-        return self._read(f"{attachment.container_id}_{attachment.ifname}{_SUFFIX}")
+        return self._read(_name(attachment))
 
     def write(self, attachment: Attachment, document: dict[str, object]) -> None:
         """Keep `document`, in the place of what was kept before."""
@@ -75,7 +75,7 @@ class Backups:
         do_all(end, [each for each in kept if (each[0].container_id, each[0].ifname) not in valid])
 
     def every(self) -> list[tuple[Attachment, dict[str, object]]]:
-        """Every attachment that names its network, with what was written for it."""
+        """Every attachment that names its network, in a file of its own name, with what was written for it."""
         found = []
         for name in sorted(files.names(self._directory)):
             document = self._read(name) if name.endswith(_SUFFIX) and not name.startswith(files.TEMPORARY) else None
@@ -84,9 +84,10 @@ class Backups:
             owner = Section(document, name)
             try:
                 key = Attachment(owner.text("network"), owner.text("containerID"), owner.text("ifname"))
-            except DecodingFailure:
+            except CniError:
                 continue
-            found.append((key, document))
+            if name == _name(key):  # else what it says of its owner would lead to another file
+                found.append((key, document))
         return found
 
     def _read(self, name: str) -> dict[str, object] | None:
@@ -100,4 +101,8 @@ class Backups:
         return f"{self._directory}/{files.TEMPORARY}{attachment.container_id}_{attachment.ifname}"
 
     def _path(self, attachment: Attachment) -> str:
-        return f"{self._directory}/{attachment.container_id}_{attachment.ifname}{_SUFFIX}"
+        return f"{self._directory}/{_name(attachment)}"
+
+
+def _name(attachment: Attachment) -> str:
+    return f"{attachment.container_id}_{attachment.ifname}{_SUFFIX}"

@@ -170,7 +170,11 @@ class Journal:
 
     def find(self, container_id: str, ifname: str) -> Record | None:
         """The record of a sandbox; raises DecodingFailure where the file is not what was written."""
-        return _read(self.path(container_id, ifname))
+        path = self.path(container_id, ifname)
+        record = _read(path)
+        if record is not None and (record.container_id, record.ifname) != (container_id, ifname):
+            raise DecodingFailure(f"{path} holds the record of another sandbox, {record.key!r}")
+        return record
 
     def write(self, record: Record) -> None:
         """Make the record durable."""

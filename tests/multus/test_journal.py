@@ -217,3 +217,13 @@ def test_a_journal_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "journal").write_text("")
     with pytest.raises(IoFailure):
         Journal(str(tmp_path)).keys()
+
+
+def test_a_record_in_the_file_of_another_sandbox_is_not_its_own(tmp_path: Path) -> None:
+    """What is written next for it would go to the other one's file."""
+    journal = Journal(str(tmp_path))
+    journal.make()
+    journal.write(a_record())
+    (tmp_path / "journal" / "pod-1@eth0").rename(tmp_path / "journal" / "pod-2@eth0")
+    with pytest.raises(DecodingFailure, match="holds the record of another sandbox, 'pod-1@eth0'"):
+        journal.find("pod-2", "eth0")
