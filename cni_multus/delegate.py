@@ -54,7 +54,21 @@ class Program(Plugin):
     def __init__(self, path: str) -> None:
         self.path = path
 
+    def refuse_unguarded(self) -> None:
+        """Raise where any user of the node may put another program here: whoever executes it is root."""
+        for path in (self.path, os.path.dirname(self.path)):
+            try:
+                mode = os.stat(path).st_mode
+            except OSError:
+                continue  # who executes it will tell
+            if mode & stat.S_IWOTH and not (stat.S_ISDIR(mode) and mode & stat.S_ISVTX):
+                raise DelegateFailure(
+                    f"{self.path} is not executed: every user of this node may write to {path}",
+                    f"`chmod o-w {path}`, after a look at who wrote there last",
+                )
+
     def add(self, request: Request) -> Result:
+        self.refuse_unguarded()
         outcome = self._call("ADD", request)
         what = f"what {self.path} printed"
         try:

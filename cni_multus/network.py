@@ -83,6 +83,8 @@ class Network:
         """Raise the first member's reason why an ADD would fail."""
         for section in self.plugins:
             plugin = self._find(section, request)
+            if isinstance(plugin, Program):
+                plugin.refuse_unguarded()
             if self._knows("STATUS", plugin):
                 plugin.status(self._member(section, request, None, Section({})))
 

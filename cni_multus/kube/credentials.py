@@ -72,7 +72,15 @@ class Access:
         return self._again()
 
     def bearer(self) -> str:
-        """The token as it is now: the file's where one is named and readable, else the one that was given."""
+        """The token as it is now: the file's where one is named and readable, else the one that was given.
+
+        Raises InvalidNetworkConfig where others on its way would read it.
+        """
+        if (self.token or self.token_file) and not (self.secure or _is_loopback(self.host)):
+            raise InvalidNetworkConfig(
+                f"{self.source}: the server {self.server} would be told the token in clear text",
+                "http:// is for a server on this host (127.0.0.1, ::1, localhost); any other needs https://",
+            )
         if not self.token_file:
             return self.token
         try:
@@ -135,6 +143,13 @@ def clean_token(data: bytes, where: str) -> str:
     if any(not 0x21 <= byte <= 0x7E for byte in token):
         raise InvalidNetworkConfig(f"{where}: the token has characters that no token has, or is more than one")
     return token.decode()
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether what is sent there stays on the host."""
+    parts = host.split(".")
+    is_v4 = len(parts) == 4 and parts[0] == "127" and all(part.isdigit() for part in parts)
+    return is_v4 or host.lower() in ("localhost", "::1")
 
 
 def _parts(server: str) -> tuple[bool, str, int, str]:

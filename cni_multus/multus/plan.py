@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.addressing import Ip
     from cni_multus.cni.request import Request
+    from cni_multus.cni.verbs import Plugin
     from cni_multus.multus.settings import Settings
     from cni_multus.multus.wanted import Wanted
     from cni_multus.state.journal import Attachment, Record
@@ -100,12 +101,14 @@ def require_programs(planned: list[Planned], request: Request, settings: Setting
 
 def _require_programs(network: Network, path: tuple[str, ...]) -> None:
     for plugin in network.plugins:
-        found = find(plugin.text("type"), path, plugin.where("type"))
-        if isinstance(found, Program) or not plugin.has("ipam"):
-            continue
-        ipam = plugin.section("ipam")
-        if kind := ipam.text("type"):
-            find(kind, path, ipam.where("type"))
+        found: list[Plugin] = [find(plugin.text("type"), path, plugin.where("type"))]
+        if not isinstance(found[0], Program) and plugin.has("ipam"):
+            ipam = plugin.section("ipam")
+            if kind := ipam.text("type"):
+                found.append(find(kind, path, ipam.where("type")))
+        for program in found:
+            if isinstance(program, Program):
+                program.refuse_unguarded()
 
 
 def refuse_taken_names(planned: list[Planned], netns: str) -> None:
