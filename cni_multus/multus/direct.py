@@ -19,7 +19,7 @@ from cni_multus.delegate import find
 from cni_multus.multus.settings import PASSING
 from cni_multus.network import Network
 from cni_multus.state import libcni_cache
-from cni_multus.state.journal import Journal
+from cni_multus.state.journal import Attachment, Journal, Record
 from cni_multus.state.libcni_cache import Entry
 
 TYPE_CHECKING = False
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cni_multus.cni.request import Request
     from cni_multus.multus.settings import Settings
 
+HAND_OVER = "handOver"
+"""The member of what `multus uninstall` says that has a Go Multus come in our place."""
 RESULTS = "/var/lib/cni/results"
 """Where libcni has its cache, unless a runtime says otherwise (libcni 1.3, CacheDir)."""
 
@@ -45,6 +47,8 @@ def add(request: Request, settings: Settings) -> Result:
     """ADD of the primary, and of nothing else."""
     network = primary(settings)
     capabilities = request.config.section("runtimeConfig")
+    if _is_handing_over(settings):
+        return _add_for_the_go_multus(network, capabilities, request, settings)
     result = network.add(_for(network, request, settings), capabilities)
     entry = Entry(network.name, request.container_id, request.ifname, netns=request.netns, config=_as_list(network))
     entry.cni_args = list(request.arguments.items())
@@ -54,6 +58,23 @@ def add(request: Request, settings: Settings) -> Result:
         libcni_cache.write(_results(settings), entry)
     except CniError:
         return result  # its DEL will be without a result: libcni goes on without its cache, too
+    return result
+
+
+def _add_for_the_go_multus(network: Network, capabilities: Section, request: Request, settings: Settings) -> Result:
+    """The same, with what the Go Multus needs for its DEL: it comes soon, and has every pod of the node then."""
+    from cni_multus.multus import handing, takeover
+
+    record = Record(request.container_id, request.ifname, request.netns, request.arguments)
+    attachment = Attachment(network.raw, network.version, request.ifname, capabilities.raw)
+    record.attachments.append(attachment)
+    handing.write(settings.cni_dir, record)
+    try:
+        attachment.result = result = network.add(_for(network, request, settings), capabilities)
+    except CniError:
+        takeover.forget(settings.cni_dir, request.container_id)
+        raise
+    handing.write(settings.cni_dir, record)
     return result
 
 
@@ -82,6 +103,8 @@ def check(request: Request, settings: Settings) -> None:
 
 def finish(settings: Settings) -> bool:
     """Where no record is left, let a process of its own remove the rest of us; whether there is one."""
+    if _is_handing_over(settings):
+        return False  # the command that does that ends it
     journal = Journal(settings.cni_dir)
     if any(_size(journal.path(container_id, ifname)) for container_id, ifname in sorted(journal.keys())):
         return False
@@ -99,6 +122,10 @@ def finish(settings: Settings) -> bool:
     except OSError:
         return False  # the next request does it, or the operator
     return True
+
+
+def _is_handing_over(settings: Settings) -> bool:
+    return settings.config.section(PASSING).lenient_flag(HAND_OVER)
 
 
 def _find(request: Request, settings: Settings) -> Entry | None:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import CniError, IoFailure
 from cni_multus.node import aside, dead, passing, program
-from cni_multus.node.changes import CHANGE, MAKE, REMOVE, RESTORE
+from cni_multus.node.changes import REMOVE, RESTORE
+from cni_multus.node.handing import Handing
 from cni_multus.node.links import needs_links
 from cni_multus.node.publish import conf_lock, locked, own_files, restore_renamed, withdraw
 from cni_multus.node.receipt import ASIDE, FILE, HOME, INSTALLED, UNINSTALLING, Receipt, home, node_lock, sweep
@@ -54,19 +55,22 @@ class Options:
     keep_log: bool = False
     force: bool = False
     """Even where the primary needs our links."""
+    hand_over: bool = False
+    """To the Go Multus, which comes in our place."""
 
 
 @dataclass
 class Outcome:
-    """What is left: the attachments (container ID and interface) of running pods, and processes of ours."""
+    """What is left: the attachments (container ID and interface) of running pods, processes of ours, who is missing."""
 
     attachments: list[str]
     processes: list[int]
+    waiting: str = ""
 
     @property
     def complete(self) -> bool:
         """Whether nothing is."""
-        return not self.attachments and not self.processes
+        return not (self.attachments or self.processes or self.waiting)
 
 
 def uninstall(options: Options, changes: Changes) -> Outcome:
@@ -101,19 +105,23 @@ class _Leaving:
         self._changes = changes
         self._journal = Journal(resolved(receipt.root, receipt.cni_dir))
         self._removal = Removal(receipt, changes, keep_log=options.keep_log)
+        handing = options.hand_over or passing.is_handing_over(receipt.root, receipt.conf_dir)
+        self._handing = Handing(receipt, changes, self._removal) if handing else None
 
     def run(self) -> Outcome:
         self._refuse()
-        passing = self._begin()
-        self._detach_dead(passing)
-        if left := self._left():
+        stands_in = self._begin()
+        self._detach_dead(stands_in)
+        if left := self._still():
             return Outcome(left, [])
-        self._settle(passing)
+        self._settle(stands_in)
         if not self._changes.dry:
             self._close()
-            if left := self._left():  # a request that had begun before
+            if left := self._still():  # a request that had begun before
                 self._journal.reopen()
                 return Outcome(left, [])
+        if self._handing and not self._handing.place():
+            return Outcome([], [], waiting="the Go Multus")
         self._withdraw()
         self._settle(resolved(self._receipt.root, self._receipt.conf_dir))
         if users := self._users():
@@ -129,11 +137,13 @@ class _Leaving:
                 f"the primary CNI executes {', '.join(needed)}, which only our links provide: pods could neither start "
                 "nor stop; put the plugins themselves there, or use --force"
             )
+        if self._handing:
+            self._handing.refuse()
 
-    def _detach_dead(self, passing: str) -> None:
-        if self._receipt.root != "/" or self._changes.dry or not passing:
+    def _detach_dead(self, stands_in: str) -> None:
+        if self._receipt.root != "/" or self._changes.dry or not stands_in:
             return
-        for key in dead.detach(self._journal, self._receipt.bin_dir, passing):
+        for key in dead.detach(self._journal, self._receipt.bin_dir, stands_in):
             self._changes.do(REMOVE, f"{self._receipt.cni_dir}/journal/{key}", lambda: None, "its pod is dead")
 
     def _begin(self) -> str:
@@ -150,12 +160,12 @@ class _Leaving:
             return ""
         if changes.dry:
             self._restore()
-            return self._pass_through(place)
+            return passing.stand_in(receipt, changes, place, self._left, hand_over=self._handing is not None)
         with conf_lock(receipt.root, receipt.conf_dir):
             self._restore()
             for name in restore_renamed(receipt.root, receipt.conf_dir):
                 changes.do(RESTORE, f"{receipt.conf_dir}/{name}", lambda: None, "the primary's own name")
-            return self._pass_through(place)
+            return passing.stand_in(receipt, changes, place, self._left, hand_over=self._handing is not None)
 
     def _restore(self) -> None:
         """Give the primary its file's name back."""
@@ -167,25 +177,6 @@ class _Leaving:
             if entry.kind == ASIDE and os.path.lexists(os.path.join(place, name + aside.SUFFIX)):
                 work = partial(aside.give_back, place, name)
                 self._changes.do(RESTORE, entry.path, work, "the primary's own name")
-
-    def _pass_through(self, place: str) -> str:
-        """Put a configuration in our place that does, unless it is there."""
-        receipt, changes = self._receipt, self._changes
-        ours = own_files(place)
-        there = [name for name, mark in ours.items() if mark.uninstalling]
-        if there and len(there) == len(ours):
-            return os.path.join(place, there[0])
-        if not ours and not self._left():
-            return ""
-        document = passing.configuration(receipt, {name: files.read(os.path.join(place, name)) for name in ours})
-        path = os.path.join(place, document.name)
-        if document.name not in ours and os.path.lexists(path):
-            changes.leave(f"{receipt.conf_dir}/{document.name}", "not ours")
-            return ""
-        action = CHANGE if document.name in ours else MAKE
-        shown = f"{receipt.conf_dir}/{document.name}"
-        changes.do(action, shown, lambda: passing.put(path, document, ours), "passes through to the primary")
-        return path
 
     def _close(self) -> None:
         """Let no ADD that still has our former configuration begin a record."""
@@ -203,6 +194,12 @@ class _Leaving:
             for container_id, ifname in self._journal.keys()  # noqa: SIM118 - it is no mapping
             if _is_in_use(self._journal.path(container_id, ifname))
         ]
+
+    def _still(self) -> list[str]:
+        """The same, once those are handed over that can be."""
+        if self._handing:
+            self._handing.carry_out()
+        return [] if self._handing and self._changes.dry else self._left()
 
     def _settle(self, path: str) -> None:
         """Wait until every runtime has seen what was last changed there."""

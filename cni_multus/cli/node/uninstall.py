@@ -35,7 +35,12 @@ class Uninstall(Command):
         PARTIAL: "the primary has its place, and the rest goes with the attachments, or processes, that are named",
         FAILED: "it could not be done; running it again goes on",
     }
-    examples = ("multus uninstall --dry-run", "multus uninstall", "multus uninstall --root /host -o json")
+    examples = (
+        "multus uninstall --dry-run",
+        "multus uninstall",
+        "multus uninstall --root /host -o json",
+        "multus uninstall --hand-over --dry-run",
+    )
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
         add_root(parser)
@@ -43,6 +48,13 @@ class Uninstall(Command):
         add_settle(parser)
         add_flag(parser, "--keep-log", "leave the log file")
         add_flag(parser, "--force", "even where the primary CNI executes our links")
+        add_flag(
+            parser,
+            "--hand-over",
+            "hand running pods over to the Go Multus, which comes in our place: the one that --take-over keeps aside, "
+            "else the one that is put there meanwhile; pods that only this program can take apart are named, and "
+            "nothing is changed then",
+        )
         add_flag(parser, "--in-turn", "do nothing where another process is at it: the last DEL says so")
         add_dry_run(parser)
         add_output(parser)
@@ -68,6 +80,7 @@ class _Run(Command):
             lock_wait=0.0 if arguments.in_turn else 60.0,
             keep_log=arguments.keep_log,
             force=arguments.force,
+            hand_over=arguments.hand_over,
         )
         outcome = uninstall(options, changes)
         show(arguments, changes, {"attachments": outcome.attachments, "processes": outcome.processes})
@@ -77,6 +90,8 @@ class _Run(Command):
 
 
 def _remaining(outcome: Outcome) -> str:
+    if outcome.waiting:
+        return f"all pods are handed over; put {outcome.waiting} on the node now, then call this once more"
     if outcome.attachments:
         shown = ", ".join(outcome.attachments[:5]) + (", ..." if len(outcome.attachments) > 5 else "")
         return (

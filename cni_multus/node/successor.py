@@ -1,0 +1,93 @@
+"""The Go Multus where we were: what `multus install --take-over` keeps aside, or what somebody has put there since.
+
+Its program comes before its configuration: with ours, which passes through, it attaches the primary as well.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cni_multus.node.changes import RESTORE
+from cni_multus.node.generate import LIST, PLUGIN
+from cni_multus.node.links import OWN, is_foreign
+from cni_multus.node.marker import FOREIGN, read_mark
+from cni_multus.node.publish import conf_lock
+from cni_multus.node.receipt import FILE, LINK
+from cni_multus.node.root import under
+from cni_multus.state import files
+
+if TYPE_CHECKING:
+    from cni_multus.node.changes import Changes
+    from cni_multus.node.receipt import Entry, Receipt
+    from cni_multus.node.removal import Removal
+
+CONFIGURATIONS = (PLUGIN, LIST)
+
+
+class Successor:
+    """Who serves the pods that are handed over."""
+
+    def __init__(self, receipt: Receipt, changes: Changes, removal: Removal) -> None:
+        self._receipt = receipt
+        self._changes = changes
+        self._removal = removal
+
+    def is_ready(self) -> bool:
+        """Whether its program and its configuration are there, or kept aside."""
+        return self._is_there(self._program, self._has_program()) and self._is_there(
+            self._configuration, self._has_configuration()
+        )
+
+    def place(self) -> None:
+        """Let both have their names again, where they are kept aside."""
+        for entry in self._receipt.entries.values():
+            if entry.kind == FILE and entry.before and not _is_configuration(entry):
+                self._removal.give_back(entry)
+        for kept in (self._program, self._configuration):
+            if kept is not None and self._is_kept(kept):
+                self._rename(kept)
+
+    @property
+    def _program(self) -> Entry | None:
+        path = f"{self._receipt.bin_dir}/{OWN}"
+        return next((each for each in self._receipt.entries.values() if each.kind == LINK and each.path == path), None)
+
+    @property
+    def _configuration(self) -> Entry | None:
+        return next((each for each in self._receipt.entries.values() if each.before and _is_configuration(each)), None)
+
+    def _is_there(self, entry: Entry | None, has: bool) -> bool:
+        return has or (entry is not None and self._is_kept(entry))
+
+    def _is_kept(self, entry: Entry) -> bool:
+        return bool(entry.before) and os.path.lexists(under(self._receipt.root, entry.before))
+
+    def _has_program(self) -> bool:
+        return is_foreign(self._receipt, f"{self._receipt.bin_dir}/{OWN}")
+
+    def _has_configuration(self) -> bool:
+        paths = [under(self._receipt.root, f"{self._receipt.conf_dir}/{name}") for name in CONFIGURATIONS]
+        return any((data := files.read(path)) is not None and read_mark(data).owner == FOREIGN for path in paths)
+
+    def _rename(self, entry: Entry) -> None:
+        """One rename each: at no time is there nobody, and nobody else's is replaced."""
+        receipt, is_program = self._receipt, entry.kind == LINK
+        if self._has_program() if is_program else self._has_configuration():
+            self._changes.leave(entry.path, f"not ours any more; what it was is {entry.before}")
+            return
+        kept, place = under(receipt.root, entry.before), under(receipt.root, entry.path)
+
+        def work() -> None:
+            with conf_lock(receipt.root, receipt.conf_dir):
+                try:
+                    os.rename(kept, place)
+                    files.sync_directory(os.path.dirname(place))
+                except OSError as error:
+                    raise files.failure(error, f"give {entry.path} back") from error
+
+        self._changes.do(RESTORE, entry.path, work, "what it was before")
+
+
+def _is_configuration(entry: Entry) -> bool:
+    return entry.kind == FILE and os.path.basename(entry.path) in CONFIGURATIONS
