@@ -16,13 +16,14 @@ PROGRAM = ROOT / "dist" / "multus" / "multus"
 BASELINE = ROOT / ".cache" / "baseline" / "baseline"
 
 CODE = ("cni_multus", "plugins", "ipam")
-TOOLS = ("tools/build.py", "tools/baseline.py", "tools/loader.py", "tools/modules.py", "tools/modules_hook.py")
-RECIPE = ("build.spec", "requirements.txt", *TOOLS)
+TOOLS = ("build", "baseline", "loader", "modules", "modules_hook")
+RECIPE = ("build.spec", "requirements.txt", *(f"tools/{name}.py" for name in TOOLS))
 
 
 def inputs(program: Path) -> Iterator[Path]:
     """Every file that the frozen program depends on, in a fixed order."""
     yield from (ROOT / name for name in RECIPE)
+    yield from sorted((ROOT / "tools" / "hooks").glob("*.py"))
     if program == PROGRAM:
         for package in CODE:
             yield from sorted((ROOT / package).rglob("*.py"))

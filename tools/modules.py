@@ -10,6 +10,8 @@ from pathlib import Path
 
 NAME = "multus.modules"
 PACKAGES = ("cni_multus", "plugins", "ipam")
+OPERATORS = "python3.11/operators"
+"""Where the bundle has what requests do not import."""
 WITH_TYPES = ("cni_multus.cli", "cni_multus.node")
 """What no request imports may have dataclasses, which are made of annotations."""
 

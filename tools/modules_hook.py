@@ -45,4 +45,6 @@ class Modules:
 
 # Nothing that a request makes outlives it, and looking for cycles costs it 0.5 ms.
 gc.disable()
-sys.meta_path.insert(0, Modules(f"{getattr(sys, '_MEIPASS')}/multus.modules"))  # noqa: B009 - only the bundle has it
+bundle = getattr(sys, "_MEIPASS")  # noqa: B009 - only the bundle has it
+sys.meta_path.insert(0, Modules(f"{bundle}/multus.modules"))
+sys.path.append(f"{bundle}/python3.11/operators")
