@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cni_multus.cni.request import Request
     from cni_multus.cni.result import Interface, IpConfig, Route
+    from cni_multus.linux.addresses import Address
     from cni_multus.linux.links import Link
     from cni_multus.linux.netns import Namespace
     from cni_multus.linux.routeinfo import Route as KernelRoute
@@ -36,19 +37,27 @@ def differences(
 
     Later plugins may have moved routes to other tables.
     """
+    table = list_routes(container) if wanted else []
+    return told_apart(link, list_addresses(container, link.index), table, ips, wanted, ways)
+
+
+def told_apart(
+    link: Link,
+    addresses: list[Address],
+    table: list[KernelRoute],
+    ips: list[IpConfig],
+    wanted: list[Route],
+    ways: Iterable[int] = (),
+) -> list[str]:
+    """The same of what was listed: the `addresses` of the link, and the routes of its namespace."""
     found = []
-    shown = {
-        (address.family, address.packed, address.prefix): address for address in list_addresses(container, link.index)
-    }
+    shown = {(address.family, address.packed, address.prefix): address for address in addresses}
     for ip in ips:
         address = shown.get((ip.address.family, ip.address.ip.packed, ip.address.prefix))
         if address is None:
             found.append(f"address {ip.address} is not on {link.name}")
         elif address.dadfailed:
             found.append(f"address {ip.address} on {link.name} is a duplicate of another host's")
-    if not wanted:
-        return found
-    table = list_routes(container)
     leaving = {link.index, *ways}
     return found + [
         f"route {_told(route)} is missing"

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from cni_multus.cli.command import Command
 
 COMMANDS = {
+    "inspect": (
+        "inspect.command:Inspect",
+        "show what is attached on this node, by the records and by the kernel",
+    ),
     "install": (
         "node.install:Install",
         "put the program and its configuration on this node, or switch it to this version",

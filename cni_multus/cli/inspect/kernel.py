@@ -44,6 +44,8 @@ class Space:
     """Device and inode as the journal writes them, "" where there is nothing at the path."""
     links: dict[int, Link] = field(default_factory=dict)
     addresses: dict[int, list[Address]] = field(default_factory=dict)
+    table: list[Route] = field(default_factory=list)
+    """Every route of every table but the local one."""
     routes: dict[int, list[Route]] = field(default_factory=dict)
     """By each link that one leaves by; 0 for those that leave by none (blackhole)."""
     policies: list[Policy] = field(default_factory=list)
@@ -101,14 +103,24 @@ def identity(path: str) -> str:
     return f"{found.st_dev}:{found.st_ino}"
 
 
+def running_boot() -> str:
+    """The kernel's name for the time since it was started, as the journal writes it; "" where it does not tell."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
 def _read(ns: Namespace, space: Space) -> None:
     space.links = {link.index: link for link in list_links(ns)}  # what fails here, fails for all
     for address in _attempt(space, lambda: list_addresses(ns)) or ():
         space.addresses.setdefault(address.index, []).append(address)
-    for route in _attempt(space, lambda: list_routes(ns)) or ():
-        if route.table != LOCAL_TABLE:
-            for index in {hop for hop, _ in route.multipath} or {route.index}:
-                space.routes.setdefault(index, []).append(route)
+    listed = _attempt(space, lambda: list_routes(ns)) or []
+    space.table = [route for route in listed if route.table != LOCAL_TABLE]
+    for route in space.table:
+        for index in {hop for hop, _ in route.multipath} or {route.index}:
+            space.routes.setdefault(index, []).append(route)
     space.policies = _attempt(space, lambda: list_policies(ns)) or []
     for each in _attempt(space, lambda: list_queueing(ns)) or ():
         space.queueing.setdefault(each.index, []).append(each)
