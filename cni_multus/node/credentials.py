@@ -12,8 +12,9 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from cni_multus.cni.document import print_indented
-from cni_multus.cni.errors import IoFailure
+from cni_multus.cni.config import Section
+from cni_multus.cni.document import parse_object, print_indented
+from cni_multus.cni.errors import CniError, IoFailure
 from cni_multus.kube.credentials import SERVICE_ACCOUNT, clean_token, in_cluster, read
 from cni_multus.node import links
 from cni_multus.node.changes import CHANGE, MAKE
@@ -100,6 +101,18 @@ def place(receipt: Receipt, changes: Changes, service_account: str, content: byt
             links.keep(receipt, changes, path, before)
         write = partial(files.write_atomically, there, content, temporary=f"{there}.coming")
         changes.do(MAKE if found is None else CHANGE, path, write, "names the token's file")
+
+
+def is_anothers(path: str, place: str) -> bool:
+    """Whether a kubeconfig is at `place`, the node's `path`, that we did not write: the Go Multus has the name, too."""
+    if not path.endswith(f"/{DIRECTORY}/{KUBECONFIG}"):
+        return False
+    try:
+        data = files.read(place)
+        users = Section(parse_object(data, path)).sections("users") if data is not None else None
+    except CniError:
+        return True
+    return users is not None and not any(user.section("user").text("tokenFile") == TOKEN for user in users)
 
 
 def _current(service_account: str) -> dict[str, bytes]:

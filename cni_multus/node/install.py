@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import IoFailure
+from cni_multus.multus import takeover
 from cni_multus.node import aside, credentials, links, program, versions
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE
 from cni_multus.node.configure import AUTO, carry_out, plan
@@ -161,6 +162,8 @@ class _Installing:
         known = {entry.path for entry in receipt.entries.values() if entry.kind == STATE}
         self._changes.note(receipt, *(Entry(path, STATE) for path in new if path not in known))
         self._changes.directory(receipt, os.path.dirname(cni_dir))
+        if _foreign_configurations(self._wanted) or any(entry.before for entry in receipt.entries.values()):
+            self._changes.directory(receipt, takeover.results(cni_dir))  # networks keep the Go Multus's names
         for path, mode in ((cni_dir, 0o755), (f"{cni_dir}/journal", 0o700)):
             if path in new:
                 place = under(receipt.root, path)

@@ -6,6 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from cni_multus.node import credentials
 from cni_multus.node.changes import REMOVE, RESTORE
 from cni_multus.node.receipt import DIRECTORY, FILE, HOME, LINK, LOG, STATE, content_of, end
 from cni_multus.node.remains import still_used
@@ -35,7 +36,7 @@ class Removal:
             if entry.kind == LINK:
                 self._remove_link(entry)
             elif entry.kind == FILE and not entry.before:
-                self._remove_file(entry.path)
+                self._remove_file(entry)
             elif entry.kind == LOG and not self._keep_log:
                 self._remove_logs(entry.path)
         for path in sorted(entry.path for entry in entries if entry.kind == STATE):
@@ -79,8 +80,11 @@ class Removal:
         self._changes.do(RESTORE, entry.path, work, "what it was before")
         self._gone.add(kept)
 
-    def _remove_file(self, path: str) -> None:
-        place = under(self._receipt.root, path)
+    def _remove_file(self, entry: Entry) -> None:
+        path, place = entry.path, under(self._receipt.root, entry.path)
+        if not is_as_written(entry, place) and credentials.is_anothers(path, place):
+            self._changes.leave(path, "not ours any more")
+            return
         for one in (place, f"{place}.coming"):
             if os.path.lexists(one) and not os.path.isdir(one):
                 self._drop(path, one)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from cni_multus.linux.netns import Namespace
 
+ANNOTATIONS, NETWORKS = "io.kubernetes.cri.pod-annotations", "k8s.v1.cni.cncf.io/networks"
 ENDINGS = (".conf", ".conflist", ".json")
 
 
@@ -28,6 +29,8 @@ class Runtime:
         self.net_d = net_d
         self.results = results
         self.calls = 0
+        self.wishes: dict[str, str] = {}
+        """The annotation for networks of each pod, which is called like its container."""
 
     def add(self, container: str, netns: str) -> dict[str, Any]:
         """ADD, kept as libcni keeps it."""
@@ -58,6 +61,13 @@ class Runtime:
             self._call("DEL", network, plugin, container, netns, previous)
         path.unlink(missing_ok=True)
 
+    def check(self, container: str, netns: str) -> None:
+        """CHECK, with the result that is kept."""
+        network = self.network()
+        previous = json.loads(self._entry(network, container).read_text())["result"]
+        for plugin in network["plugins"]:
+            self._call("CHECK", network, plugin, container, netns, previous)
+
     def network(self) -> dict[str, Any]:
         """The first configuration, as a list."""
         first = min(path for path in self.net_d.iterdir() if path.suffix in ENDINGS)
@@ -81,6 +91,11 @@ class Runtime:
         config = {**plugin, "name": network["name"], "cniVersion": network["cniVersion"]}
         if previous:
             config["prevResult"] = previous
+        wish, arguments = self.wishes.get(container), "IgnoreUnknown=1"
+        if wish is not None:
+            arguments += f";K8S_POD_NAMESPACE=blue;K8S_POD_NAME={container};K8S_POD_UID=uid-of-{container}"
+            if plugin.get("capabilities", {}).get(ANNOTATIONS):
+                config["runtimeConfig"] = {ANNOTATIONS: {NETWORKS: wish}}
         self.calls += 1
         done = subprocess.run(
             ["nsenter", f"--net={self.host.path}", str(self.bins / plugin["type"])],
@@ -93,7 +108,7 @@ class Runtime:
                 "CNI_CONTAINERID": container,
                 "CNI_NETNS": netns,
                 "CNI_IFNAME": "eth0",
-                "CNI_ARGS": "IgnoreUnknown=1",
+                "CNI_ARGS": arguments,
                 "CNI_PATH": str(self.bins),
             },
         )
