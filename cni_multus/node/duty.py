@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cni_multus.node.health import Health, Listener
+    from cni_multus.node.herald import Herald
     from cni_multus.node.troubles import Troubles
     from cni_multus.node.wake import Wake
     from cni_multus.node.watch import Watch
@@ -94,6 +95,7 @@ class Duty:
         say: Callable[[str], object],
         *,
         listener: Listener | None,
+        herald: Herald | None = None,
         leaving: Callable[[], str],
         refresh: Callable[[], bool],
     ) -> None:
@@ -103,6 +105,7 @@ class Duty:
         self._troubles = troubles
         self._say = say
         self._listener = listener
+        self._herald = herald
         self._leaving = leaving
         self._refresh = refresh
         self._refreshed = float("-inf")
@@ -131,7 +134,11 @@ class Duty:
         except CniError as error:
             self._troubles.note("node", error.message, now)
         self._troubles.look_ended(now)
-        self._health.looked(self._troubles.lasting(now), is_placed=is_placed)
+        lasting = self._troubles.lasting(now)
+        self._health.looked(lasting, is_placed=is_placed)
+        if self._herald:
+            wrong = {kind: message for kind, (message, _) in lasting.items()}
+            self._herald.look({**wrong, **self._watch.remarks()}, now)
 
     def _keep_token(self, now: float) -> None:
         try:

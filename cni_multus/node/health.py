@@ -15,6 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from cni_multus import VERSION
+from cni_multus.node.exposition import metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -37,9 +38,10 @@ _HELP = {
 
 
 class Health:
-    """What was last seen; the watch writes, the server's threads read."""
+    """What was last seen; the watch writes, the server's threads read. `numbers` are further metrics, as text."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Callable[[], str] = str) -> None:
+        self._numbers = numbers
         self._lock = threading.Lock()
         self._looked = time.monotonic()
         self._troubles: dict[str, tuple[str, bool]] = {}
@@ -89,20 +91,11 @@ class Health:
                 _row("primaries", "gauge", [({}, self._primaries)]),
                 *(_row(f"{what}_total", "counter", [({}, count)]) for what, count in self._counts.items()),
             ]
-        return "".join(rows)
+        return "".join(rows) + self._numbers()
 
 
 def _row(name: str, kind: str, samples: list[tuple[Mapping[str, str], int]]) -> str:
-    head = f"# HELP multus_node_{name} {_HELP[name]}\n# TYPE multus_node_{name} {kind}\n"
-    return head + "".join(f"multus_node_{name}{_labels(labels)} {value}\n" for labels, value in samples)
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    def quoted(value: str) -> str:
-        return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-    inside = ",".join(f'{key}="{quoted(value)}"' for key, value in labels.items())
-    return f"{{{inside}}}" if inside else ""
+    return metric(f"multus_node_{name}", kind, _HELP[name], samples)
 
 
 class Listener:

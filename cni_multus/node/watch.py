@@ -67,6 +67,7 @@ class Watch:
         self._restores = float(RESTORES)
         self._restored = 0.0
         self._others: tuple[str, ...] = ()
+        self._remark = ""
 
     def look(self, now: float) -> None:
         """Look at the node, and do what is to be done there; what cannot be done is noted."""
@@ -83,6 +84,10 @@ class Watch:
     def is_placed(self) -> bool:
         """Whether a configuration of ours is known to be on the node."""
         return self._good is not None and self._there(self._good.document.name) is not None
+
+    def remarks(self) -> dict[str, str]:
+        """What is not wrong, but may not be meant, by kind."""
+        return {"several": self._remark} if self._remark else {}
 
     def directories(self) -> set[str]:
         """Where changes matter."""
@@ -194,11 +199,10 @@ class Watch:
         labels = {"file": primary.path, "network": primary.name, "cni_version": primary.version}
         self._health.saw_primary(labels, 1 + len(primary.others))
         if primary.others != self._others:
-            self._others = primary.others
-            if primary.others:
-                self._say(
-                    f"the primary is {primary.path}, the first in order; passed over: {', '.join(primary.others)}"
-                )
+            self._others, passed = primary.others, ", ".join(primary.others)
+            self._remark = f"the primary is {primary.path}, the first in order; passed over: {passed}" if passed else ""
+            if passed:
+                self._say(self._remark)
 
     def _there(self, name: str) -> bytes | None:
         try:

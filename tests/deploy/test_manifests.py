@@ -134,7 +134,7 @@ def test_the_containers_have_no_more_than_they_need(directory: Path) -> None:
         assert not security["privileged"]
         assert not security["allowPrivilegeEscalation"]
         assert security["readOnlyRootFilesystem"]
-        assert security["capabilities"] == {"drop": ["ALL"], "add": ["SYS_PTRACE"]}
+        assert security["capabilities"] == {"drop": ["ALL"], "add": ["SYS_PTRACE", "SYS_CHROOT"]}
         assert [each["name"] for each in container["volumeMounts"] if each.get("readOnly")] == ["proc"]
 
 

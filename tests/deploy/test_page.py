@@ -53,7 +53,7 @@ def test_an_option_is_added_by_the_patch_that_is_shown(tmp_path: Path) -> None:
 
 
 def test_the_rights_that_are_shown_are_those_that_there_are() -> None:
-    table = re.findall(r"^\| `([\w/-]+)`(?:, only `multus`)? \| ([a-z, ]+) \|", PAGE, re.MULTILINE)
+    table = re.findall(r"^\| `(\w[\w/-]*)`(?:, only `multus`)? \| ([a-z, ]+) \|", PAGE, re.MULTILINE)
     shown = {(name, verb) for name, verbs in table for verb in verbs.split(", ")}
     rules = [
         rule

@@ -19,7 +19,7 @@ from cni_multus.node.generate import Options
 from tools.build import PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIMARIES = Path(__file__).parent / "primaries"
@@ -72,14 +72,22 @@ class Site:
 class Watcher:
     """`multus node watch` as a process; what it says goes to a file."""
 
-    def __init__(self, site: Site, *arguments: str, log: str = "log", settle: str = "1", built: bool = False) -> None:
+    def __init__(
+        self,
+        site: Site,
+        *arguments: str,
+        log: str = "log",
+        settle: str = "1",
+        built: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.log = site.root / log
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(
                 site.command("watch", "--health-address=127.0.0.1:0", "--settle", settle, *arguments, built=built),
                 cwd=ROOT,
                 stderr=stream,
-                env={"PATH": os.environ["PATH"]},
+                env={"PATH": os.environ["PATH"], **(environment or {})},
             )
 
     @property

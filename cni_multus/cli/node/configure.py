@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, Command
-from cni_multus.cli.node.options import add_conf_dir, add_configuration, add_root, configuration
+from cni_multus.cli.node.options import add_conf_dir, add_configuration, add_others, add_root, configuration
 from cni_multus.cli.options import add_dry_run
 from cni_multus.node.configure import carry_out, plan
 from cni_multus.node.primary import NoPrimary
@@ -41,6 +41,7 @@ class Configure(Command):
         add_conf_dir(parser)
         add_configuration(parser)
         add_dry_run(parser)
+        add_others(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         wanted = configuration(arguments)

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, PARTIAL, Command, UsageError
 from cni_multus.cli.group import guarded
-from cni_multus.cli.node.options import absolute, add_conf_dir, add_configuration, add_flag, add_root, configuration
+from cni_multus.cli.node.options import (
+    absolute,
+    add_conf_dir,
+    add_configuration,
+    add_flag,
+    add_others,
+    add_root,
+    configuration,
+)
 from cni_multus.cli.node.report import show
 from cni_multus.cli.options import add_dry_run, add_output
 from cni_multus.cli.output import speak_as
@@ -60,6 +68,7 @@ class Install(Command):
         add_configuration(parser)
         add_dry_run(parser)
         add_output(parser)
+        add_others(parser, "--cni-bin-dir", "--multus-bin-file", "--skip-multus-binary-copy", "--skip-tls-verify")
 
     def run(self, arguments: argparse.Namespace) -> int:
         speak_as("multus install")

@@ -15,6 +15,7 @@ from cni_multus.cli.options import seconds
 from cni_multus.cni.document import parse
 from cni_multus.cni.errors import CniError
 from cni_multus.cni.versions import SUPPORTED
+from cni_multus.multus.log import FORMATS
 from cni_multus.node.aside import is_plain
 from cni_multus.node.configure import AUTO, Configuration
 from cni_multus.node.generate import LEVELS, OWN_OPTION, Options
@@ -26,6 +27,13 @@ CONF_DIR = "/etc/cni/net.d"
 KUBECONFIG = "multus.d/multus.kubeconfig"
 LOG_FILE = "/var/log/multus.log"
 
+_OTHERS = {
+    "--skip-multus-binary-copy": "of `multus install`",
+    "--skip-tls-verify": "of `multus install`, which writes the kubeconfig",
+    "--skip-config-watch": "of `multus node watch`",
+    "--cleanup-config-on-exit": "of `multus node watch`",
+    "--restart-crio": "CRI-O sees by itself that the configuration changed",
+}
 _TRUE, _FALSE = ("true", "1", "t", "yes"), ("false", "0", "f", "no")
 
 
@@ -58,6 +66,20 @@ def add_configuration(parser: argparse.ArgumentParser) -> None:
     """What is made of what."""
     _add_primary(parser.add_argument_group("what it is made of"))
     _add_content(parser.add_argument_group("what stands in it"))
+
+
+def add_others(parser: argparse.ArgumentParser, *known: str) -> None:
+    """The entrypoint's options that are no business of this command, but for those that it knows: taken, and ignored.
+
+    So one list of options serves the container that installs and the one that watches.
+    """
+    group = parser.add_argument_group("options of the Multus entrypoint that change nothing here")
+    for option, metavar in (("--cni-bin-dir", "DIR"), ("--multus-bin-file", "FILE")):
+        if option not in known:
+            group.add_argument(option, metavar=metavar, default="", help="of `multus install`")
+    for option, text in _OTHERS.items():
+        if option not in known:
+            add_flag(group, option, text)
 
 
 def configuration(arguments: argparse.Namespace) -> Configuration:
@@ -139,6 +161,13 @@ def _add_content(group: argparse._ArgumentGroup) -> None:
         "--multus-log-file", metavar="FILE", default=LOG_FILE, help=f"log to this file ({LOG_FILE}); '' for none"
     )
     group.add_argument(
+        "--multus-log-format",
+        metavar="text|json",
+        choices=("", *FORMATS),
+        default="",
+        help="of the plugin's log, and of what `multus node watch` says (text)",
+    )
+    group.add_argument(
         "--multus-conf-key",
         metavar="KEY=JSON",
         type=_member,
@@ -174,12 +203,12 @@ def _options(arguments: argparse.Namespace, conf_dir: str) -> Options:
         readiness_file=path("--readiness-indicator-file", arguments.readiness_indicator_file),
         bin_dir=path("--additional-bin-dir", arguments.additional_bin_dir),
         networks_dir=path("--multus-cni-conf-dir", arguments.multus_cni_conf_dir),
-        more=_merged(arguments.multus_conf_key),
+        more=_merged(arguments.multus_conf_key, arguments.multus_log_format),
     )
 
 
-def _merged(members: Sequence[tuple[str, object]]) -> dict[str, object]:
-    return dict(members)
+def _merged(members: Sequence[tuple[str, object]], log_format: str) -> dict[str, object]:
+    return {**({"logFormat": log_format} if log_format else {}), **dict(members)}
 
 
 def _member(text: str) -> tuple[str, object]:

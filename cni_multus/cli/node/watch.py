@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, Command, UsageError
-from cni_multus.cli.node.options import absolute, add_conf_dir, add_configuration, add_flag, add_root, configuration
+from cni_multus.cli.node.install import add_bin_dir
+from cni_multus.cli.node.options import (
+    absolute,
+    add_conf_dir,
+    add_configuration,
+    add_flag,
+    add_others,
+    add_root,
+    configuration,
+)
+from cni_multus.cli.node.voice import Voice
 from cni_multus.cli.options import seconds
-from cni_multus.cli.output import one_line
-from cni_multus.node.credentials import refresh
+from cni_multus.cni.errors import CniError
+from cni_multus.kube.credentials import SERVICE_ACCOUNT, in_cluster
+from cni_multus.node.credentials import is_there, refresh
 from cni_multus.node.duty import Duty, Seat
 from cni_multus.node.health import Health, Listener
+from cni_multus.node.herald import Herald
+from cni_multus.node.numbers import CNI_DIR, Numbers
 from cni_multus.node.publish import withdraw
 from cni_multus.node.receipt import UNINSTALLING, Receipt
 from cni_multus.node.troubles import Troubles
@@ -28,8 +40,8 @@ if TYPE_CHECKING:
     from cni_multus.node.configure import Configuration
 
 HEALTH = "127.0.0.1:9547"
-BIN_DIR = "/opt/cni/bin"
-_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+EVENTS_SETTLE = 5
+"""Times `--settle` that something must be wrong before the cluster is told."""
 
 
 class Watching(Command):
@@ -72,25 +84,32 @@ class Watching(Command):
         group.add_argument(
             "--service-account-dir",
             metavar="DIR",
-            default=_ACCOUNT,
+            default=SERVICE_ACCOUNT,
             help="this container's, whose token and CA are copied to the node as they are renewed; empty for none",
         )
         group.add_argument(
-            "--bin-dir",
-            metavar="DIR",
-            default=BIN_DIR,
-            help=f"nothing is done once it is uninstalled there ({BIN_DIR})",
+            "--node-name",
+            metavar="NAME",
+            default=os.environ.get("NODE_NAME", ""),
+            help="the node that Events about the configuration are of; empty for none ($NODE_NAME)",
         )
+        add_bin_dir(group)
         group.add_argument(
             "--settle", metavar="TIME", type=seconds, default=2.0, help="what lasts so long is no coincidence (2s)"
         )
         group.add_argument(
             "--remind", metavar="TIME", type=seconds, default=60.0, help="how often what is wrong is said again (1m)"
         )
+        add_others(parser, "--cni-bin-dir", "--skip-config-watch", "--cleanup-config-on-exit")
 
     def run(self, arguments: argparse.Namespace) -> int:
         root, wanted = arguments.root, configuration(arguments)
-        health = Health()
+        say = Voice("multus node watch", as_json=_is_json(wanted))
+        bin_dir = absolute(root, "--bin-dir", arguments.cni_bin_dir)
+        receipt = _receipt(root, bin_dir)
+        if receipt:
+            wanted = replace(wanted, renamed=receipt.renamed(wanted.primary_dir))
+        health = Health(_numbers(root, wanted, receipt))
         troubles = Troubles(say, arguments.settle, arguments.remind)
         watch = Watch(
             root, wanted, health, troubles, say, settle=arguments.settle, follow=not arguments.skip_config_watch
@@ -102,27 +121,47 @@ class Watching(Command):
             health,
             troubles,
             say,
-            listener=_listener(arguments.health_address, health),
-            leaving=_leaving(root, absolute(root, "--bin-dir", arguments.bin_dir)),
+            listener=_listener(arguments.health_address, health, say),
+            herald=_herald(arguments, say),
+            leaving=_leaving(root, bin_dir),
             refresh=_refresh(root, wanted.conf_dir, arguments.service_account_dir),
         )
         duty.attend(Wake())
         say("told to end")
         if arguments.cleanup_config_on_exit and seat.is_taken:
-            _clean_up(root, wanted)
+            _clean_up(root, wanted, say)
             seat.leave()
             return DONE
         return DONE if watch.is_placed() or seat.is_anothers else FOUND
 
 
-def say(text: str) -> None:
-    """One line on standard error, with the time."""
-    stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    sys.stderr.write(f"{stamp} multus node watch: {one_line(text)}\n")
-    sys.stderr.flush()
+def _is_json(wanted: Configuration) -> bool:
+    return str(wanted.options.more.get("logFormat")).lower() == "json"
 
 
-def _clean_up(root: str, wanted: Configuration) -> None:
+def _receipt(root: str, bin_dir: str) -> Receipt | None:
+    """What was installed, where that can be told."""
+    try:
+        return Receipt.find(root, bin_dir)
+    except CniError:  # each look says it
+        return None
+
+
+def _numbers(root: str, wanted: Configuration, receipt: Receipt | None) -> Numbers:
+    named = wanted.options.more.get("cniDir")
+    cni_dir = str(named) if named else receipt.cni_dir if receipt and receipt.cni_dir else CNI_DIR
+    return Numbers(root, wanted.options.log_file, cni_dir)
+
+
+def _herald(arguments: argparse.Namespace, say: Voice) -> Herald | None:
+    """Nobody where this is no pod, or none that knows its node."""
+    account, node = arguments.service_account_dir, arguments.node_name
+    if not (node and account and is_there(account) and os.environ.get("KUBERNETES_SERVICE_HOST")):
+        return None
+    return Herald(node, lambda: in_cluster(os.environ, account), say, EVENTS_SETTLE * arguments.settle)
+
+
+def _clean_up(root: str, wanted: Configuration, say: Voice) -> None:
     done = withdraw(root, wanted.conf_dir, last=False)
     for what, names in (("removed", done.removed), ("gave its name back to", done.restored)):
         for name in names:
@@ -152,7 +191,7 @@ def _refresh(root: str, conf_dir: str, account: str) -> Callable[[], bool]:
     return partial(refresh, root, conf_dir, account)
 
 
-def _listener(address: str, health: Health) -> Listener | None:
+def _listener(address: str, health: Health, say: Voice) -> Listener | None:
     if not address:
         return None
     host, _, port = address.rpartition(":")

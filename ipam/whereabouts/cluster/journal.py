@@ -168,6 +168,16 @@ class Journal:
         """The keys of the holders whose release the API is still to be told of."""
         return [key for key in sorted(files.names(f"{self._root}/todo")) if len(key) == 40]
 
+    def todo_since(self) -> float:
+        """When the oldest of them was noted, in seconds since 1970; 0 where there is none."""
+        found = []
+        for key in self.todo():
+            try:
+                found.append(os.stat(f"{self._root}/todo/{key}").st_mtime)
+            except OSError:  # it was done meanwhile
+                continue
+        return min(found, default=0.0)
+
     def note_todo(self, key: str) -> None:
         """There is something to be done for the holder; noted before its record says so."""
         files.make_directory(f"{self._root}/todo")
