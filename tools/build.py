@@ -9,14 +9,15 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools import loader
+from tools import licences, loader, sbom
+from tools.parts import parts
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = ROOT / "dist" / "multus" / "multus"
 BASELINE = ROOT / ".cache" / "baseline" / "baseline"
 
 CODE = ("cni_multus", "plugins", "ipam")
-TOOLS = ("build", "baseline", "loader", "modules", "modules_hook")
+TOOLS = ("build", "baseline", "licences", "loader", "modules", "modules_hook", "parts", "sbom")
 RECIPE = ("build.spec", "requirements.txt", *(f"tools/{name}.py" for name in TOOLS))
 
 
@@ -56,6 +57,9 @@ def freeze(program: Path) -> None:
     if program == PROGRAM:
         loader.add_library(made)
         loader.make_room(made)
+        found = parts(made, work / "build" / "origins.json")
+        licences.collect(made.parent, found)
+        sbom.write(made.parent / sbom.NAME, made, found)
     replace(program.parent, made.parent)
 
 

@@ -42,7 +42,8 @@ def add_library(program: Path) -> None:
 
 def system_libraries(program: Path) -> list[Path]:
     """The system's files that the loader maps: those of the program, and of its own libraries what it lacks."""
-    brought = {path.name: path for path in program.parent.rglob("*.so*")}
+    own = program.parent / LIBRARIES
+    brought = {path.name: path for path in program.parent.rglob("*.so*") if path.parent != own}
     needed = set(linked(program))
     for library in brought.values():
         needed.update(path for path in linked(library) if path.name not in brought)

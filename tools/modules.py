@@ -10,6 +10,8 @@ from pathlib import Path
 
 NAME = "multus.modules"
 PACKAGES = ("cni_multus", "plugins", "ipam")
+EXTENSIONS = "python3.11/lib-dynload"
+"""Where PyInstaller puts the interpreter's shared modules; its other modules go there, too."""
 OPERATORS = "python3.11/operators"
 """Where the bundle has what requests do not import."""
 WITH_TYPES = ("cni_multus.cli", "cni_multus.node")
