@@ -11,7 +11,7 @@ from binascii import b2a_base64
 from cni_multus.cni.document import print_compact
 from cni_multus.cni.errors import IoFailure
 from cni_multus.multus.plan import Planned
-from cni_multus.multus.takeover import results
+from cni_multus.multus.takeover import coming, results
 from cni_multus.state import files, libcni_cache
 from cni_multus.state.libcni_cache import Entry
 
@@ -29,11 +29,12 @@ def write(cni_dir: str, record: Record) -> None:
     path = os.path.join(cni_dir, record.container_id)
     if os.path.isdir(path):
         raise IoFailure(f"{path} is a directory: the Go Multus could keep nothing of container {record.container_id}")
+    temporary = coming(cni_dir, record.container_id)
     planned = [(Planned.recorded(attachment), attachment) for attachment in record.attachments]
     for one, attachment in planned:
-        libcni_cache.write(results(cni_dir), _entry(record, one, attachment))
+        libcni_cache.write(results(cni_dir), _entry(record, one, attachment), temporary=temporary)
     scratch = [_delegate(record, at, one) for at, (one, _) in enumerate(planned)]
-    files.write_atomically(path, print_compact(scratch))
+    files.write_atomically(path, print_compact(scratch), temporary=temporary)
 
 
 def whole(network: Network) -> dict[str, object]:

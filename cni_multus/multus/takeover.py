@@ -60,11 +60,17 @@ def forget(cni_dir: str, container_id: str) -> None:
         remove(path)
     for entry in libcni_cache.entries(results(cni_dir), container_id=container_id):
         libcni_cache.remove(results(cni_dir), entry)
+    remove(coming(cni_dir, container_id))
 
 
 def results(cni_dir: str) -> str:
     """Where libcni keeps its cache."""
     return os.path.join(cni_dir, "results")
+
+
+def coming(cni_dir: str, container_id: str) -> str:
+    """The name of what is written there for a container, until it is whole."""
+    return os.path.join(results(cni_dir), f".multus-{container_id}")
 
 
 def _read_scratch(path: str) -> bytes | None:

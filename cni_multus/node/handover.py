@@ -91,14 +91,12 @@ class HandOver:
                 yield record
 
     def _guard(self, record: Record) -> None:
-        known = {(one.ifname, one.network.get("name")) for one in record.attachments}
-        renamed = [copy for one in record.attachments if (copy := _renamed(one)) and _key(copy) not in known]
-        if not renamed:
-            return
-        record.attachments += renamed
-        self._journal.write(record)
-        for copy in renamed:
-            former = next(one for one in record.attachments if one.ifname == copy.ifname)
+        known = {_key(one): one for one in record.attachments}
+        pairs = [(one, known.get(_key(copy), copy)) for one in record.attachments if (copy := _renamed(one))]
+        if new := [copy for _, copy in pairs if _key(copy) not in known]:
+            record.attachments += new
+            self._journal.write(record)
+        for former, copy in pairs:
             if not self._reserve(former, copy, Owner(record.container_id, copy.ifname)):
                 record.attachments.remove(copy)  # the name's addresses are another network's: it keeps its own
                 self._journal.write(record)

@@ -103,14 +103,17 @@ def read(directory: str, network: str, container_id: str, ifname: str) -> Entry 
     return found if found is not None and found.key == wanted.key else None
 
 
-def write(directory: str, entry: Entry) -> None:
-    """Remember an attachment; IoFailure where that is not possible, or another one has the file's name."""
+def write(directory: str, entry: Entry, *, temporary: str = "") -> None:
+    """Remember an attachment; IoFailure where that is not possible, or another one has the file's name.
+
+    `temporary` is the file's name until it is whole, where one at a time writes it.
+    """
     path = os.path.join(directory, entry.name)
     other = _find(path)
     if other is not None and other.key != entry.key:
         raise IoFailure(f"cannot write {path}: it belongs to network {other.network}, container {other.container_id}")
     files.make_directory(directory, 0o700)
-    files.write_atomically(path, print_compact(entry.to_json()))
+    files.write_atomically(path, print_compact(entry.to_json()), temporary=temporary)
 
 
 def remove(directory: str, entry: Entry) -> None:
