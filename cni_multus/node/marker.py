@@ -59,5 +59,16 @@ def read_mark(data: bytes) -> Mark:
     return Mark(owner, str(marker.get("from", "")), str(marker.get("renamed", "")), going)
 
 
+def is_ours(data: bytes) -> bool:
+    """Whether a configuration was made by us, as a runtime keeps it: a single plugin has become a list of one."""
+    try:
+        document = parse_object(data, "the configuration")
+    except DecodingFailure:
+        return False
+    plugins = document.get("plugins")
+    members = plugins if isinstance(plugins, list) else []
+    return any(isinstance(each, dict) and MARKER in each for each in [document, *members])
+
+
 def _digest(document: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

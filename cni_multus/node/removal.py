@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.node import credentials
 from cni_multus.node.changes import REMOVE, RESTORE
+from cni_multus.node.marker import is_ours
 from cni_multus.node.receipt import DIRECTORY, FILE, HOME, LINK, LOG, STATE, content_of, end
 from cni_multus.node.remains import still_used
-from cni_multus.node.root import resolved, under
-from cni_multus.state import files
+from cni_multus.node.root import resolved, seen_from, under
+from cni_multus.state import files, libcni_cache
 
 if TYPE_CHECKING:
     from cni_multus.node.changes import Changes
@@ -41,6 +44,7 @@ class Removal:
                 self._remove_logs(entry.path)
         for path in sorted(entry.path for entry in entries if entry.kind == STATE):
             self._remove_state(path)
+        self._forget_results()
         home = f"{receipt.bin_dir}/{HOME}"
         for entry in sorted(entries, key=lambda entry: -entry.path.count("/")):
             if (
@@ -106,8 +110,24 @@ class Removal:
         if used := still_used(place):
             self._changes.leave(path, f"in use: {used}")
             return
-        self._changes.do(REMOVE, path, lambda: shutil.rmtree(place, ignore_errors=True), "state")
+        self._changes.do(REMOVE, path, lambda: self._remove_tree(place), "state")
         self._gone.add(place)
+
+    def _forget_results(self) -> None:
+        """What libcni keeps of pods that came by our configuration, and go by the primary's: nobody asks."""
+        directory = self._receipt.results_dir
+        place = resolved(self._receipt.root, directory) if directory else ""
+        for entry in libcni_cache.entries(place) if place else []:
+            if is_ours(entry.config):
+                remove = partial(libcni_cache.remove, place, entry)
+                self._changes.do(REMOVE, f"{directory}/{entry.name}", remove, "a runtime's, of our network")
+
+    def _remove_tree(self, place: str) -> None:
+        shutil.rmtree(place, ignore_errors=True)
+        if os.path.ismount(place):
+            # Ours only, in a container; where the node's first process has it, nothing is mounted on it.
+            with suppress(OSError):
+                os.rmdir(f"{self._receipt.root}/proc/1/root{seen_from(self._receipt.root, place)}")
 
     def _drop(self, path: str, place: str, detail: str = "") -> None:
         self._changes.do(REMOVE, path, lambda: files.remove(place), detail)
