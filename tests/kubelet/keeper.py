@@ -39,7 +39,7 @@ PATIENCE = 120
 PROGRAM = ROOT / "dist/multus"
 PID = "/run/kubelet.pid"
 
-# What is written below /etc and /opt stays in memory, and the kernel's settings are as they should be where one reads them.
+# What is written below /etc and /opt stays in memory, and the kernel's settings are shown as they should be.
 PLACE = """
 for directory in etc opt; do
     mkdir /run/$directory /run/$directory.work
