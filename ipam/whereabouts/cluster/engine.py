@@ -88,12 +88,15 @@ class ClusterEngine(Engine):
             self._work_aside()
 
     def verify(self, config: WhereaboutsConfig, holder: Holder, addresses: list[Cidr]) -> list[str]:
-        from ipam.whereabouts.cluster.verifying import verify
+        from ipam.whereabouts.cluster.verifying import verify, verify_unknown
 
         with Session(CHECK_SECONDS, self._environment) as session:
             attempt = f"cannot check the addresses of {holder}"
             with self._journal.locked(holder.key, attempt, session.deadline.left()) as locked:
-                wrong = verify(session, holder, locked, addresses)
+                if locked.record is None and not locked.damage:
+                    wrong = verify_unknown(session, config, holder, addresses)
+                else:
+                    wrong = verify(session, holder, locked, addresses)
             self.calls += session.calls
         return wrong
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from cni_multus.cni.addressing import Ip
 from cni_multus.kube.errors import AlreadyExists
 from cni_multus.state.leases.lease import HELD, Lease
 from ipam.whereabouts.cluster.pools import read_pool
 from ipam.whereabouts.cluster.reservations import create_reservation, read_reservation
+from ipam.whereabouts.cluster.session import peek
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from ipam.whereabouts.cluster.journal import Locked
     from ipam.whereabouts.cluster.record import Record, Take
     from ipam.whereabouts.cluster.session import Session
+    from ipam.whereabouts.config import WhereaboutsConfig
 
 
 def verify(session: Session, holder: Holder, locked: Locked, addresses: list[Cidr]) -> list[str]:
@@ -36,6 +39,26 @@ def verify(session: Session, holder: Holder, locked: Locked, addresses: list[Cid
     if uids != [take.uid for take in record.takes]:
         locked.write(record)
     return wrong
+
+
+def verify_unknown(session: Session, config: WhereaboutsConfig, holder: Holder, addresses: list[Cidr]) -> list[str]:
+    """The same for a container that nothing is on record of here: Whereabouts itself may have attached it."""
+    assert config.cluster
+    client = session.client(config.cluster.kubeconfig)
+    container_id, ifname = holder.attachment.container_id, holder.attachment.ifname
+    theirs: set[Ip] = set()
+    for place in filter(None, [peek(client, config, pool) for pool in config.pools]):
+        view = read_pool(client, place.namespace, place.name)
+        theirs |= {
+            Ip(place.base.family, place.base.first + offset)
+            for offset, entry in (view.entries if view else {}).items()
+            if entry.id == container_id and entry.ifname in ("", ifname)
+        }
+    return [
+        f"nothing is on record of {holder}, and no pool has {address} for it"
+        for address in addresses
+        if address.ip not in theirs
+    ]
 
 
 def _wrong_with(client: Client, record: Record, take: Take) -> list[str]:

@@ -47,6 +47,18 @@ def test_what_it_left_for_a_pod_is_taken_over(cluster: Cluster, make_node: MakeN
     assert allocations(cluster) == reservations(cluster) == {}
 
 
+def test_what_it_attached_passes_check_until_it_is_given_back(cluster: Cluster, make_node: MakeNode) -> None:
+    peer, node = Peer(cluster, DUAL), make_node(*DUAL)
+    given = peer.add("default/a", "g1")
+    peer.add("default/b", "g2")
+    assert node.check("g1", *given) == []
+    assert "no pool has 10.1.2.2/24 for it" in node.check("g1", "10.1.2.2", given[1])[0]
+    assert len(node.check("g1", *given, ifname="net2")) == 2
+    node.delete("g1")
+    assert len(node.check("g1", *given)) == 2
+    assert node.records() == []
+
+
 def test_it_takes_over_what_we_left_for_a_pod(cluster: Cluster, make_node: MakeNode) -> None:
     node, peer = make_node(), Peer(cluster, (RANGE,))
     given = node.add("c1", pod="default/a", uid="1")
