@@ -337,7 +337,9 @@ TABLE = """
   nodes/test_watch.py::test_the_configuration_goes_at_the_end_only_where_that_is_asked_for
   nodes/test_watch.py::test_a_primary_is_renamed_again_when_it_comes_again
 112 uninstalled without a trace
-  not yet: there is no installer; README has what there is to remove
+  nodes/test_uninstall_pods.py::test_pods_of_every_time_start_and_stop
+  nodes/test_uninstall_pods.py::test_a_node_without_attachments_is_left_at_once
+  rollout/test_life.py::test_it_joins_a_node_is_rolled_out_and_leaves
 113 the token of the node's kubeconfig is refreshed
   nodes/test_watch.py::test_a_renewed_token_is_on_the_node_at_once
 114 client certificates per node
@@ -345,7 +347,8 @@ TABLE = """
 115 approver of certificate requests
   not yet: nobody asks for certificates yet
 116 installer's exit status
-  not yet: there is no installer
+  nodes/test_install.py::test_what_is_no_program_is_refused
+  nodes/test_install.py::test_the_command_line_says_what_it_does_as_json
 117 configuration that the user provides
   nodes/test_watch.py::test_an_operators_file_is_followed_and_the_process_stays
   nodes/test_generate.py::test_an_operators_file_is_checked
