@@ -43,6 +43,8 @@ APART = 60.0
 """Seconds between two Events of one kind: what comes and goes all the time is told as it is then."""
 PATIENCE = 10.0
 """Seconds that the API server has to take one."""
+TELLING = "telling"
+"""The thread that delivers."""
 NAMESPACE = "default"
 """Where Events about what is in no namespace are."""
 
@@ -83,7 +85,7 @@ class Herald:
         if now - self._tried.get(kind, float("-inf")) < APART or not self._busy.acquire(blocking=False):
             return
         self._tried[kind] = now
-        threading.Thread(target=self._deliver, args=(kind, message, now), daemon=True).start()
+        threading.Thread(target=self._deliver, args=(kind, message, now), name=TELLING, daemon=True).start()
 
     def _deliver(self, kind: str, message: str, now: float) -> None:
         try:

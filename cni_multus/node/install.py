@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from cni_multus.node.changes import Changes
     from cni_multus.node.configure import Configuration, Plan
 
-STATES = ("/var/lib/cni/networks/.multus", "/var/lib/cni/whereabouts", "/run/multus")
+RUN = "/run/multus"
+STATES = ("/var/lib/cni/networks/.multus", "/var/lib/cni/whereabouts", RUN)
 """Directories of our plugins, besides cniDir, which are ours where they were not there before."""
 
 
@@ -158,7 +159,7 @@ class _Installing:
     def _make_state(self) -> None:
         receipt, cni_dir = self._receipt, self._wanted.cni_dir
         states = (cni_dir, f"{cni_dir}/journal", f"{cni_dir}/events", *self._wanted.states)
-        new = [path for path in states if not os.path.lexists(resolved(receipt.root, path))]
+        new = [path for path in states if self._is_missing(path)]
         known = {entry.path for entry in receipt.entries.values() if entry.kind == STATE}
         self._changes.note(receipt, *(Entry(path, STATE) for path in new if path not in known))
         self._changes.directory(receipt, os.path.dirname(cni_dir))
@@ -172,6 +173,13 @@ class _Installing:
         log = self._wanted.log_file
         if log and not os.path.lexists(under(receipt.root, log)):
             self._changes.note(receipt, Entry(log, LOG))
+
+    def _is_missing(self, path: str) -> bool:
+        """Whether a directory of state is not there, or was made for this container by the kubelet, and is empty."""
+        place = resolved(self._receipt.root, path)
+        if path == RUN and self._receipt.root != "/" and files.is_directory(place):
+            return not os.listdir(place)
+        return not os.path.lexists(place)
 
     def _configure(self, configuration: Configuration) -> str:
         """Publish the configuration; why not yet, where the primary's is to be waited for."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from cni_multus.kube.credentials import in_cluster
+from cni_multus.node.herald import TELLING, Herald
 from tests.cluster.cluster import Cluster
 from tests.nodes.kit import NET_D, Site, primary, until
 
@@ -99,3 +102,31 @@ def test_an_account_that_may_not_is_said_and_keeps_nothing_from_working(
     watcher.wait_until_ready()
     assert watcher.said.count("cannot tell the cluster") == 1
     assert telling.events() == []
+
+
+def test_what_lasts_is_counted_now_and_then_and_its_end_is_told(telling: Telling) -> None:
+    said: list[str] = []
+    herald = Herald(telling.node, lambda: in_cluster(telling.environment, str(telling.account)), said.append, settle=10)
+    wrong = {"primary": "there is none", "standby": "another process does it"}
+
+    def look(at: float, wrong: dict[str, str]) -> None:
+        """And let what was begun be delivered."""
+        herald.look(wrong, at)
+        for thread in threading.enumerate():
+            if thread.name == TELLING:
+                thread.join()
+
+    look(0.0, wrong)
+    look(9.9, wrong)
+    assert telling.events() == []
+    for at, shown in ((10.0, 1), (71.0, 1), (1809.0, 1), (1810.0, 2)):
+        look(at, wrong)
+        assert [(event["message"], event["count"]) for event in telling.events()] == [("there is none", shown)]
+    look(1869.0, {})
+    assert len(telling.events()) == 1
+    look(1870.0, {})
+    assert telling.wait_for("ConfigurationGood")["message"] == "over: there is none"
+    look(1871.0, wrong)
+    look(1931.0, wrong)
+    telling.wait_for("PrimaryUnusable", count=3)
+    assert said == []

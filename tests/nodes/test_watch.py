@@ -108,7 +108,8 @@ def test_a_broken_primary_is_survived_by_a_restart(site: Site, watch: Start) -> 
     second.wait_for_reason("cannot be the primary's configuration")
     (site.net_d / OURS).unlink()
     becomes(site, "10-calico.conflist")
-    assert second.metric("restored_total") == 1
+    # It is on the disk a moment before it is counted.
+    until(lambda: second.metric("restored_total") == 1, lambda: second.said, second)
 
 
 def test_a_primary_written_byte_by_byte_is_never_half_taken(site: Site, watch: Start) -> None:
