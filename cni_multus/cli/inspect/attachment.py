@@ -11,6 +11,7 @@ from cni_multus.cni.errors import CniError
 from cni_multus.cni.request import Attachment as Key
 
 if TYPE_CHECKING:
+    from cni_multus.cli.inspect.details import Details
     from cni_multus.cli.inspect.nft import NftObject
     from cni_multus.cli.inspect.owners import Owned
     from cni_multus.cli.inspect.policy import Policy
@@ -71,6 +72,8 @@ class Observed:
     settings: list[Set] = field(default_factory=list)
     filters: list[NftObject] = field(default_factory=list)
     owned: list[Owned] = field(default_factory=list)
+    details: Details | None = None
+    """Only where few are looked at."""
     wrong: list[str] = field(default_factory=list)
 
     @property
@@ -129,6 +132,7 @@ class Observed:
             "nftables": [one.to_json() for one in self.filters],
             "queueing": [{"interface": name, "qdisc": str(each)} for name, each in self.queueing],
             "ipam": [one.to_json() for one in self.owned],
+            "details": self.details.to_json() if self.details else {},
             "differences": self.wrong,
         }
         return {key: value for key, value in document.items() if value or key in ("differences", "primary", "kernel")}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 GRAPHS = ("svg", "mermaid", "text")
 FEW = 8
-"""Up to so many sandboxes are told of in detail: their routes, rules, settings, filters."""
+"""Up to so many sandboxes that were asked for are told of in detail: routes, rules, settings, filters, counters."""
 
 
 class Inspect(Command):
@@ -80,6 +80,8 @@ class Inspect(Command):
             sandboxes = [node.unrecorded(wanted.text)]
         if not sandboxes and wanted.text:
             return _unknown(arguments, node)
+        if wanted.text and len(sandboxes) <= FEW and not arguments.graph:
+            _deepen(sandboxes)
         left = _leftovers(node) if not wanted.text else []
         if not wanted.text:
             from cni_multus.cli.inspect.leftovers import unrecorded
@@ -109,6 +111,16 @@ def _show(arguments: argparse.Namespace, node: Node, sandboxes: list[Sandbox], l
     }
     details = bool(arguments.what) and len(sandboxes) <= FEW
     emit(arguments.output, document, tables(sandboxes, left, node.notes, details=details))
+
+
+def _deepen(sandboxes: list[Sandbox]) -> None:
+    from cni_multus.cli.inspect.details import details
+
+    for sandbox in sandboxes:
+        if any(one.link for one in sandbox.observed):
+            found = details(sandbox.netns, sandbox.notes)
+            for one in sandbox.observed:
+                one.details = found.get(one.ifname)
 
 
 def _leftovers(node: Node) -> list[Leftover]:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from cni_multus.cli.site import Site
     from cni_multus.linux.links import Link
 
-PATIENCE = 20.0
-"""Seconds that plugins' own CHECKs may take in all; the interfaces after that are compared without."""
+PATIENCE = 5.0
+"""Seconds of this processor for plugins' own CHECKs in all; the interfaces after that are compared without."""
 
 
 @dataclass(slots=True)

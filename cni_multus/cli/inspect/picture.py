@@ -28,6 +28,9 @@ SHAPE = 1.5
 MOST_ADDRESSES = 4
 """Of one interface; how many more there are is said."""
 
+MOST_WRONG = 3
+"""Differences of one interface, likewise."""
+
 
 @dataclass(slots=True)
 class Placed:
@@ -136,7 +139,7 @@ class _Picture:
     def _draw_box(self, placed: Placed) -> None:
         svg, box = self._svg, placed.box
         told = [box.name, box.netns, *([box.wrong] if box.wrong else [])]
-        told += [f"{end.ifname}: {end.wrong}" for end in box.ends if end.wrong]
+        told += [f"{end.ifname}: {text}" for end in box.ends for text in end.wrong]
         svg.begin("\n".join(told))
         svg.box(
             placed.x,
@@ -205,7 +208,10 @@ def _lines(end: End) -> list[tuple[str, bool]]:
     told += end.addresses[:MOST_ADDRESSES]
     if len(end.addresses) > MOST_ADDRESSES:
         told.append(f"and {len(end.addresses) - MOST_ADDRESSES} more")
-    return [*((text, False) for text in told or ["-"]), *([(f"! {end.wrong}", True)] if end.wrong else [])]
+    wrong = [f"! {text}" for text in end.wrong[:MOST_WRONG]]
+    if len(end.wrong) > MOST_WRONG:
+        wrong.append(f"! and {len(end.wrong) - MOST_WRONG} more")
+    return [*((text, False) for text in told or ["-"]), *((text, True) for text in wrong)]
 
 
 def _height(box: Box) -> float:

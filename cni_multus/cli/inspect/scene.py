@@ -54,8 +54,8 @@ class End:
     network: str = ""
     vlans: str = ""
     port: str = ""
-    wrong: str = ""
-    """What differs, in short."""
+    wrong: list[str] = field(default_factory=list)
+    """What differs, a line each."""
     unknown: bool = False
     """Whether no record has it."""
 
@@ -122,7 +122,7 @@ def _end(sandbox: Sandbox, one: Observed) -> End:
     if "(" in anchor or (one.link is not None and one.link.parent_device):
         kind, anchor = f"{kind} on {anchor}", ELSEWHERE
     phrase = state(sandbox, one)
-    wrong = "" if phrase == AS_RECORDED or sandbox.state != LIVE else "; ".join(one.wrong) or phrase
+    wrong = [] if phrase == AS_RECORDED or sandbox.state != LIVE else one.wrong or [phrase]
     return End(one.ifname, kind, anchor, shown, one.network, one.vlans, one.port.name if one.port else "", wrong)
 
 

@@ -70,7 +70,7 @@ def _leaves(ends: list[tuple[Box, End]], indent: str) -> Iterator[str]:
         words = [box.name.ljust(names), end.ifname.ljust(interfaces), end.kind]
         words += [f"vlan {end.vlans}"] if end.vlans else []
         words += [" ".join(end.addresses)] if end.addresses else []
-        words += [f"! {end.wrong}"] if end.wrong else ["(no record has it)"] if end.unknown else []
+        words += [f"! {'; '.join(end.wrong)}"] if end.wrong else ["(no record has it)"] if end.unknown else []
         colour = RED if end.wrong else YELLOW if end.unknown else GREEN
         yield indent + ("└─ " if at == len(ends) - 1 else "├─ ") + paint(escape("  ".join(words)), colour)
 

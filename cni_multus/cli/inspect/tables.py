@@ -52,6 +52,8 @@ DETAILS = {
     "Kernel settings": "SETTING",
     "nftables": "OBJECT",
     "Queueing": "QUEUEING",
+    "Counters": "COUNTED",
+    "Neighbours": "NEIGHBOUR",
     "Addresses by their IPAM": "OWNER",
 }
 """The titles of what is told of a few sandboxes only, and of their column."""
@@ -163,9 +165,11 @@ def _told(one: Observed, title: str) -> list[str]:
         return [f"{each.address}: {each.owner or each.wrong or 'not known here'} ({each.engine})" for each in one.owned]
     if title == "Queueing":
         return [f"{name}: {each}" for name, each in one.queueing]
+    if one.details is not None and title in ("Counters", "Neighbours"):
+        return [one.details.counted] if title == "Counters" else one.details.neighbours
     many: dict[str, Sequence[object]] = {
         "Rules": one.policies,
         "Kernel settings": one.settings,
         "nftables": one.filters,
     }
-    return [str(each) for each in many[title]]
+    return [str(each) for each in many.get(title, ())]

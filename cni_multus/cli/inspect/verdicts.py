@@ -25,17 +25,22 @@ _FILES = ("host-local", "static")
 """IPAMs whose CHECK reads files; another one's could ask the API server, or run a program."""
 
 
+SLACK = 4
+"""How many times its processor time the whole may take: others want the machine, and programs are waited for."""
+
+
 class Verdicts:
-    """`patience` is in seconds; `skipped` counts the attachments that were not checked any more."""
+    """`patience` is in seconds of the processor; `skipped` counts the attachments that were not checked any more."""
 
     def __init__(self, site: Site, patience: float) -> None:
         self.skipped = 0
         self._site = site
-        self._deadline = time.monotonic() + patience
+        self._until = time.process_time() + patience
+        self._deadline = time.monotonic() + patience * SLACK
 
     def of(self, one: Observed) -> list[str]:
         """What differs, a sentence each."""
-        if time.monotonic() > self._deadline:
+        if time.process_time() > self._until or time.monotonic() > self._deadline:
             self.skipped += 1
             return []
         wrong: list[str] = []
