@@ -12,6 +12,7 @@ from cni_multus.cni.document import parse_object
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
 from cni_multus.cni.names import LONGEST_NAME
 from cni_multus.hashes import digest
+from cni_multus.nads.bounded import refuse_excess
 from cni_multus.nads.confined import refuse_foreign_paths
 from cni_multus.network import Network
 
@@ -84,6 +85,7 @@ class Definition:
 
     def _inline(self, version: str, own_name: str, allowed: tuple[str, ...]) -> Network:
         config = Section(parse_object(self.config.encode("utf-8", "surrogateescape"), "spec.config"), "spec.config")
+        refuse_excess(config)
         if self.of_api:
             refuse_foreign_paths(config.raw, allowed)
         name = config.text("name")
