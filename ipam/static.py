@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.errors import (
     CheckFailed,
@@ -14,6 +12,7 @@ from cni_multus.cni.errors import (
 from cni_multus.cni.result import Dns, IpConfig, Result, Route
 from cni_multus.cni.versions import at_least
 from cni_multus.plugin.ipam import IpamPlugin, parse_argument
+from cni_multus.state import files
 from cni_multus.state.datadir import data_dir_if_any, parse_data_dir
 from cni_multus.state.owners import Owner
 from cni_multus.state.reservations import Reservations
@@ -108,7 +107,7 @@ def _reserve(request: Request, data_dir: str, addresses: list[Address]) -> None:
 
 
 def _is_gone(reservations: Reservations, holder: Owner, ip: Ip) -> bool:
-    return bool(holder.netns and not os.path.exists(holder.netns)) or reservations.is_dead(holder, ip)
+    return bool(holder.netns and not files.exists(holder.netns, follow=True)) or reservations.is_dead(holder, ip)
 
 
 def _parse(request: Request, ipam: Section) -> list[Address]:

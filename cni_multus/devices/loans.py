@@ -6,6 +6,7 @@ the node stays: a namespace that dies gives its physical devices back in its own
 
 from __future__ import annotations
 
+import errno
 import time
 
 from cni_multus.cni.config import Section
@@ -14,7 +15,7 @@ from cni_multus.cni.names import wrong_with_ifname
 from cni_multus.cni.request import Attachment
 from cni_multus.linux.devices import is_pci_address, pci_device_exists
 from cni_multus.linux.links import find_link, link
-from cni_multus.linux.moves import Home, find_moved, give_back, mend, move, require_free
+from cni_multus.linux.moves import Home, find_moved, find_returning, give_back, mend, move, require_free
 from cni_multus.linux.netns import Namespace
 from cni_multus.state.backups import Backups
 from cni_multus.state.datadir import data_dir_if_any
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 DATA_DIR = "/run/multus/host-device"
 PATIENCE = 1.0
 """Seconds for the kernel to take a dead namespace apart; it takes some tenths."""
+_PASSING = (errno.ENOMEM, errno.ENOBUFS, errno.EBUSY, errno.EAGAIN, errno.EINTR, errno.ETIMEDOUT)
 
 
 class Loan:
@@ -199,17 +201,22 @@ def _recall(host: Namespace, loan: Loan, netns: str) -> tuple[bool, CniError | N
             # A path of a process may lead anywhere by now.
             there = loan.find_in(container) if container.identity != host.identity else None
             if there is not None:
-                return True, give_back(container, there, host, home)
-    if not home.is_physical:
+                return _unless_passing(give_back(container, there, host, home))
+    stray = loan.find_stray(host) if home.is_physical else find_returning(host, home)
+    if stray is None and not home.is_physical:
         return True, None  # it died with its namespace, or never left
-    stray = loan.find_stray(host)
     if stray is not None:
         try:
-            return True, mend(host, stray, home)
+            return _unless_passing(mend(host, stray, home))
         except NetlinkFailure as failure:
             return False, failure
     # It was pulled out, or its VF was taken away; else it is in a namespace that is dying, or that nobody told us of.
     return is_pci_address(home.parent_device) and not pci_device_exists(home.parent_device), None
+
+
+def _unless_passing(failure: NetlinkFailure | None) -> tuple[bool, CniError | None]:
+    """What could not be restored is done with, but for what the kernel had no room for: the next DEL tries again."""
+    return failure is None or failure.errno not in _PASSING, failure
 
 
 def _is_told(request: Request, link: Link) -> bool:

@@ -110,6 +110,8 @@ def add_veth(
     try:
         return _make(host, body, name, attempt)
     except NetlinkFailure as failure:
+        if failure.errno == errno.ETIMEDOUT:
+            remove_link(host, name)  # nobody else knows of it
         if failure.errno != errno.EEXIST:
             raise
         taken = (peer_namespace, peer) if find_link(peer_namespace, peer) else (host, name)
@@ -140,6 +142,8 @@ def add_child_link(
     try:
         make(name)
     except NetlinkFailure as failure:
+        if failure.errno == errno.ETIMEDOUT:
+            remove_link(namespace, name)  # as above
         if failure.errno != errno.EEXIST:
             raise
         if find_link(namespace, name):
@@ -148,7 +152,11 @@ def add_child_link(
         temporary = random_veth_name()
         make(temporary)
         rename_new_link(namespace, temporary, name, attempt)
-    return link(namespace, name)
+    try:
+        return link(namespace, name)
+    except NetlinkFailure:
+        remove_link(namespace, name)
+        raise
 
 
 def rename_new_link(ns: Namespace, temporary: str, name: str, attempt: str) -> None:

@@ -27,13 +27,9 @@ from cni_multus.linux.linktable import RTM_NEWLINK, change_message, find_link, f
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.linux.netns import Namespace
-    from cni_multus.linux.routes import Route
 
+_RETURNING = "multus-returning"  # the alias of a link that is home, and not yet what it was
 _LINK_LOCAL_SCOPE = 253
-_UNICAST = 1
-_OF_THE_KERNEL = (1, 2, 9)  # <linux/rtnetlink.h>: redirect, kernel, router advertisement
-_ROUTE_NUMBERS = ("family", "prefix", "table", "priority", "protocol", "mtu", "advmss")
-_ROUTE_BYTES = ("dst", "gateway", "source")
 _NUMBERS = ("index", "flags", "group", "mtu")
 _TEXTS = ("alias", "kind", "mac", "master", "name", "parent_device", "permanent_mac")
 
@@ -109,9 +105,20 @@ def find_moved(ns: Namespace, home: Home) -> Link | None:
     found = find_link_by_index(ns, home.index)
     if found is not None and home.is_of(found):
         return found
-    if not home.parent_device and not home.permanent_mac:
-        return None
-    return next((each for each in list_links(ns) if home.is_of(each)), None)
+    return next((each for each in list_links(ns) if _was_moved(home, each)), None)
+
+
+def _was_moved(home: Home, link: Link) -> bool:
+    """Whether a link with another index is the one; what `move` made of it tells a virtual one."""
+    if home.parent_device or home.permanent_mac:
+        return home.is_of(link)
+    return (link.kind, link.alias, link.mac) == (home.kind, home.name, home.mac)
+
+
+def find_returning(host: Namespace, home: Home) -> Link | None:
+    """The link that somebody brought home who was killed before he could make it what it was."""
+    found = find_link(host, home.name)
+    return found if found is not None and (found.alias, found.kind) == (_RETURNING, home.kind) else None
 
 
 def move(ns: Namespace, index: int, target: Namespace, *, name: str, alias: str, attempt: str) -> None:
@@ -136,7 +143,7 @@ def give_back(container: Namespace, link_there: Link, host: Namespace, home: Hom
     """Move a link home; raises where it stays, returns what could not be restored where it came."""
     attempt = f"cannot give {link_there.name} of {container} back to the node as {home.name}"
     require_free(host, home.name, attempt)
-    move(container, link_there.index, host, name=home.name, alias=home.alias, attempt=attempt)
+    move(container, link_there.index, host, name=home.name, alias=_RETURNING, attempt=attempt)
     return mend(host, link(host, home.name), home)
 
 
@@ -194,11 +201,13 @@ def _settings(host: Namespace, link: Link, home: Home) -> list[tuple[bytes, str]
         cidr = Cidr.parse(text)
         address = add_address_message(index, cidr.ip.packed, cidr.prefix, nodad=True)
         batch.append((address, f"cannot restore the address {text} {what}"))
-    missing = [_route(raw) for raw in home.routes if raw not in routes]
+    missing = [raw for raw in home.routes if raw not in routes]
     if missing:
+        from cni_multus.linux.routerecords import from_json
         from cni_multus.linux.routes import route_message
 
-        batch += [(route_message(route, index), f"cannot restore the route {route} {what}") for route in missing]
+        routes_back = [from_json(raw) for raw in missing]
+        batch += [(route_message(route, index), f"cannot restore the route {route} {what}") for route in routes_back]
     return batch
 
 
@@ -211,38 +220,6 @@ def _layer_3(host: Namespace, link: Link) -> tuple[tuple[str, ...], tuple[dict[s
     ]
     if not link.up:
         return tuple(addresses), ()  # the kernel keeps no routes on a link that is down
-    from cni_multus.linux.routes import list_routes
+    from cni_multus.linux.routerecords import recorded
 
-    routes = [
-        _route_to_json(route)
-        for route in list_routes(host, index=link.index)
-        if route.type == _UNICAST and route.protocol not in _OF_THE_KERNEL and not route.multipath
-    ]
-    return tuple(addresses), tuple(routes)
-
-
-def _route_to_json(route: Route) -> dict[str, object]:
-    shown: dict[str, object] = {key: getattr(route, key) for key in _ROUTE_NUMBERS}
-    packed = {key: getattr(route, key).hex() for key in _ROUTE_BYTES}
-    return {**shown, **packed, "scope": route.scope or 0, "onlink": route.onlink}
-
-
-def _route(raw: dict[str, object]) -> Route:
-    from cni_multus.linux.routes import Route
-
-    section = Section(raw, "routes")
-    dst, gateway, source = (bytes.fromhex(section.text(key)) for key in _ROUTE_BYTES)
-    return Route(
-        section.number("family"),
-        dst,
-        section.number("prefix"),
-        gateway,
-        source=source,
-        table=section.number("table"),
-        priority=section.number("priority"),
-        scope=section.number("scope"),
-        protocol=section.number("protocol"),
-        mtu=section.number("mtu"),
-        advmss=section.number("advmss"),
-        onlink=section.flag("onlink"),
-    )
+    return tuple(addresses), recorded(host, link.index)

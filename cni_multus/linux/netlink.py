@@ -52,6 +52,7 @@ _BATCH_BYTES = 1 << 16
 _READ = 1 << 16
 _TIMEOUT = struct.pack("@ll", 10, 0)
 _DUMP_ATTEMPTS = 5
+_PASSING = (errno.ENOMEM, errno.ENOBUFS)
 
 
 def failure_of(attempt: str, request: bytes, flags: int, body: bytes) -> NetlinkFailure | None:
@@ -82,7 +83,7 @@ def _failure(attempt: str, request: bytes, code: int, extended: bytes) -> Netlin
 class Socket:
     """A conversation with the kernel in the network namespace that it was opened in; one thread at a time."""
 
-    __slots__ = ("_sequence", "_socket")
+    __slots__ = ("_missed", "_sequence", "_socket")
 
     def __init__(self, protocol: int = ROUTE) -> None:
         try:
@@ -90,6 +91,7 @@ class Socket:
         except OSError as error:
             raise IoFailure(f"cannot open a netlink socket: {error.strerror}") from error
         self._sequence = 0
+        self._missed: OSError | None = None
         for option in (_NETLINK_EXT_ACK, _NETLINK_CAP_ACK, _NETLINK_GET_STRICT_CHK):
             self._set(_SOL_NETLINK, option, 1)
         if not self._set(_socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER):
@@ -169,7 +171,7 @@ class Socket:
         interrupted = False
         while True:
             try:
-                received = self._receive(attempt)
+                received = self._receive(attempt, (errno.ENOMEM,))
             except NetlinkFailure as failure:
                 if failure.errno != errno.ENOBUFS:
                     raise
@@ -188,6 +190,7 @@ class Socket:
                 listed.append((kind, body))
 
     def _send(self, messages: list[bytes], attempt: str) -> int:
+        self._missed = None
         first = self._sequence + 1
         self._sequence += len(messages)
         datagram = b"".join([numbered(each, first + position) for position, each in enumerate(messages)])
@@ -197,12 +200,15 @@ class Socket:
             raise _lost(attempt, error) from error
         return first
 
-    def _receive(self, attempt: str) -> list[tuple[int, int, int, bytes]]:
+    def _receive(self, attempt: str, passing: tuple[int, ...] = _PASSING) -> list[tuple[int, int, int, bytes]]:
         while True:
             try:
-                data, _, flags, sender = self._socket.recvmsg(_READ)
+                data, _, flags, sender = self._socket.recvmsg(_READ, 0, _socket.MSG_DONTWAIT if self._missed else 0)
             except OSError as error:
-                raise _lost(attempt, error) from error
+                if error.errno in passing and self._missed is None:
+                    self._missed = error  # the answer may be there all the same: who misses it takes back too little
+                    continue
+                raise _lost(attempt, self._missed or error) from error
             if flags & _socket.MSG_TRUNC:
                 raise NetlinkFailure(f"{attempt}: the kernel's answer exceeds {_READ} bytes", errno=errno.EMSGSIZE)
             # A privileged process in the container can send to this socket: only port 0 is the kernel.

@@ -46,8 +46,15 @@ class Namespace:
         fd = _open(path)
         try:
             kind = fcntl.ioctl(fd, _NS_GET_NSTYPE)
-        except OSError:
+        except OSError as error:
             kind = 0
+            if error.errno in (
+                errno.EIO,
+                errno.ENOMEM,
+                errno.EINTR,
+            ):  # whoever took it for gone would leave what is in it
+                os.close(fd)
+                raise IoFailure(f"cannot look at the network namespace {path}: {error.strerror}") from error
         if kind != _CLONE_NEWNET:
             os.close(fd)
             raise InvalidNetns(f"cannot use {path} as the container's network namespace: not a network namespace")
@@ -93,8 +100,10 @@ class Namespace:
                 return int.from_bytes(asking.getsockopt(_socket.SOL_SOCKET, _SO_NETNS_COOKIE, 8), sys.byteorder)
             finally:
                 asking.close()
-        except OSError:
-            return 0
+        except OSError as error:
+            if error.errno == errno.ENOPROTOOPT:
+                return 0
+            raise IoFailure(f"cannot tell {self} from other network namespaces: {error.strerror}") from error
 
     def inside(self) -> Inside:
         """`with namespace.inside():` runs the body, in the calling thread only, in this namespace."""
@@ -152,9 +161,17 @@ class Inside:
             setns(self._way_back)
         except OSError as stranded:
             # Going on would configure the node's network in a container's place, or the reverse.
-            os.write(2, f"cannot leave the network namespace {self._path}: {stranded.strerror}\n".encode())
-            os._exit(70)
+            _end_here(f"cannot leave the network namespace {self._path}: {stranded.strerror}")
         os.close(self._way_back)
+
+
+def _end_here(problem: str) -> None:
+    """End the process with the one document that a runtime waits for: nothing may run here, no undoing either."""
+    from cni_multus.cni.document import print_indented
+    from cni_multus.cni.versions import NEWEST
+
+    os.write(1, print_indented({"cniVersion": NEWEST, "code": 999, "msg": problem}))
+    os._exit(1)
 
 
 def same_namespace(path: str) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 
+from cni_multus.state.files import is_directory
+
 
 def go_multus_attached_here(cni_dir: str) -> bool:
     """Whether it has: its libcni keeps a cache there, and nobody ever removes the directory."""
-    return os.path.isdir(os.path.join(cni_dir, "results"))
+    return is_directory(os.path.join(cni_dir, "results"))

@@ -7,7 +7,7 @@ import os
 from cni_multus.cni.errors import CniError, IoFailure
 from cni_multus.multus.former import go_multus_attached_here
 from cni_multus.multus.plan import guess
-from cni_multus.state.files import read
+from cni_multus.state.files import exists, read
 from cni_multus.state.journal import Attachment, Record
 from cni_multus.state.lock import Lock
 
@@ -149,4 +149,4 @@ def _is_written(journal: Journal, record: Record) -> bool:
 
 
 def _go_multus_was_here(cni_dir: str, container_id: str) -> bool:
-    return os.path.lexists(os.path.join(cni_dir, container_id)) or go_multus_attached_here(cni_dir)
+    return exists(os.path.join(cni_dir, container_id)) or go_multus_attached_here(cni_dir)

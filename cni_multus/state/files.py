@@ -2,10 +2,8 @@
 
 A file appears under its name complete or not at all: it is written under a temporary name in the same directory, then
 renamed (`write_atomically`) or linked (`create_exclusively`). What a killed process leaves is a file whose name begins
-with `TEMPORARY`; whoever lists the directory under its lock removes those. The last component of a path is never
-followed if it is a symbolic link.
-
-Both are synced against a power cut, unless `durable` is taken back for what means nothing after a reboot.
+with `TEMPORARY`; whoever lists the directory under its lock removes those. No link is followed at a path's end. Both
+are synced against a power cut, unless `durable` is taken back for what means nothing after a reboot.
 """
 
 from __future__ import annotations
@@ -22,11 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TEMPORARY = ".multus-"
-LARGEST = 16 << 20
-"""The most bytes that `read` takes: no file of ours comes near."""
+LARGEST = 16 << 20  # bytes that `read` takes at most: no file of ours comes near
 
-FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""Nothing is inherited or followed, and a FIFO of the name cannot hold us up."""
+FLAGS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a FIFO of the name cannot hold us up
+_ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ELOOP, errno.ENAMETOOLONG)
 _CHUNK = 1 << 16
 _HINTS = {
     errno.ENOSPC: "the file system is full, or out of inodes",
@@ -69,12 +66,17 @@ def create_exclusively(
     """Create `path` with `data`, last modified at `mtime_ns` if given; False where something of that name exists."""
     try:
         temporary = _write_temporary(os.path.dirname(path), data, mode, durable=durable, mtime_ns=mtime_ns)
+        made = [temporary]
         try:
             os.link(temporary, path)
-        except FileExistsError:
-            return False
-        finally:
+            made.insert(0, path)
             os.unlink(temporary)
+        except OSError as error:
+            for each in made:
+                os.unlink(each)
+            if isinstance(error, FileExistsError):
+                return False
+            raise
         if durable:
             sync_directory(os.path.dirname(path))
     except OSError as error:
@@ -86,28 +88,24 @@ def read(path: str, *, follow: bool = False) -> bytes | None:
     """What the file holds, None where there is none."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW))
+        try:
+            data = os.read(fd, _CHUNK)
+            while data and len(data) % _CHUNK == 0 and (more := os.read(fd, LARGEST)):
+                data += more
+                if len(data) > LARGEST:
+                    raise IoFailure(f"cannot read {path}: it is larger than {LARGEST >> 20} MiB")
+        finally:
+            os.close(fd)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise failure(error, f"read {path}") from error
-    try:
-        data = os.read(fd, _CHUNK)
-        while data and len(data) % _CHUNK == 0 and (more := os.read(fd, LARGEST)):
-            data += more
-            if len(data) > LARGEST:
-                raise IoFailure(f"cannot read {path}: it is larger than {LARGEST >> 20} MiB")
-    except OSError as error:
-        raise failure(error, f"read {path}") from error
-    finally:
-        os.close(fd)
     return data
 
 
 def overwrite(path: str, data: bytes, mode: int = 0o600) -> None:
-    """Write `path` in place, for what is checked before it is believed.
-
-    It needs no space on a full disk, and does not wait for one: ext4 writes out at once what replaces another file.
-    """
+    """Write `path` in place, for what is checked before it is believed: it needs no space on a full disk."""
+    # Nor does it wait for one: ext4 writes out at once what replaces another file.
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | FLAGS, mode)
         try:
@@ -186,13 +184,24 @@ def names(path: str) -> Iterator[str]:
         raise failure(error, f"list {path}") from error
 
 
+def exists(path: str, *, follow: bool = False) -> bool:
+    """Whether anything has that name: what cannot be looked at is not taken for absent."""
+    return status(path, follow=follow) is not None
+
+
 def is_directory(path: str) -> bool:
     """Whether `path` is a directory; False where there is nothing."""
+    found = status(path)
+    return found is not None and S_ISDIR(found.st_mode)
+
+
+def status(path: str, *, follow: bool = True) -> os.stat_result | None:
+    """What the system knows of a file, None where there is none."""
     try:
-        return S_ISDIR(os.stat(path).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
+        return os.stat(path, follow_symlinks=follow)
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValueError) or error.errno in _ABSENT:
+            return None
         raise failure(error, f"look at {path}") from error
 
 
@@ -201,16 +210,17 @@ def _write_temporary(
 ) -> str:
     temporary, fd = _open_temporary(directory, mode, name)
     try:
-        _write_all(fd, data)
-        if mtime_ns is not None:
-            os.utime(fd, ns=(mtime_ns, mtime_ns))
-        if durable:
-            os.fsync(fd)
+        try:
+            _write_all(fd, data)
+            if mtime_ns is not None:
+                os.utime(fd, ns=(mtime_ns, mtime_ns))
+            if durable:
+                os.fsync(fd)
+        finally:
+            os.close(fd)
     except OSError:
         os.unlink(temporary)
         raise
-    finally:
-        os.close(fd)
     return temporary
 
 

@@ -166,7 +166,7 @@ class Journal:
 
     def has(self, container_id: str, ifname: str) -> bool:
         """Whether there is a file for the sandbox, be it one that a request has only just begun."""
-        return os.path.lexists(self.path(container_id, ifname))
+        return files.exists(self.path(container_id, ifname))
 
     def find(self, container_id: str, ifname: str) -> Record | None:
         """The record of a sandbox; raises DecodingFailure where the file is not what was written."""
@@ -201,7 +201,7 @@ class Journal:
     @property
     def is_closed(self) -> bool:
         """Whether the program is just being removed from the node; ask when the record's file is there."""
-        return os.path.lexists(os.path.join(self._directory, CLOSED))
+        return files.exists(os.path.join(self._directory, CLOSED))
 
     def keys(self) -> list[tuple[str, str]]:
         """(container ID, interface) of every record."""
@@ -219,16 +219,9 @@ def _read(path: str) -> Record | None:
 
 
 def _identity(netns: str) -> str:
-    try:
-        found = os.stat(netns)
-    except (OSError, ValueError):
-        return ""
-    return f"{found.st_dev}:{found.st_ino}"
+    found = files.status(netns)  # raises: whoever took it for gone would leave what is in it
+    return f"{found.st_dev}:{found.st_ino}" if found else ""
 
 
 def _boot_id() -> str:
-    try:
-        with open(_BOOT_ID, "rb", buffering=0) as file:
-            return file.read().decode().strip()
-    except OSError:
-        return ""
+    return (files.read(_BOOT_ID) or b"").decode("ascii", "replace").strip()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
+from cni_multus.state.files import is_directory
 from ipam.whereabouts.onnode import NodeEngine
 
 TYPE_CHECKING = False
@@ -83,4 +82,4 @@ def release(
 
 
 def _has_journal(data_dir: str) -> bool:
-    return os.path.isdir(f"{data_dir}/journal")
+    return is_directory(f"{data_dir}/journal")

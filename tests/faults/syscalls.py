@@ -39,7 +39,7 @@ CALLS: dict[str, tuple[int, tuple[str, ...]]] = {
     "nanosleep": (35, ("EINTR",)),
     "socket": (41, ("EACCES", "EMFILE", "ENOMEM")),
     "connect": (42, ("EACCES", "EINTR")),
-    "sendto": (44, ("EACCES", "EINTR", "ENOMEM")),
+    "sendto": (44, ("EINTR", "ENOMEM")),  # EACCES is of datagrams to a broadcast address, and of local sockets
     "recvfrom": (45, ("EINTR", "ENOMEM")),
     "sendmsg": (46, ("EACCES", "EINTR", "ENOMEM")),
     "recvmsg": (47, ("EINTR", "ENOMEM", "ENOBUFS")),

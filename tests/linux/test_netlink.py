@@ -43,8 +43,8 @@ class Raced(Socket):
         self.races = races
         self.change = change
 
-    def _receive(self, attempt: str) -> list[tuple[int, int, int, bytes]]:
-        received = super()._receive(attempt)
+    def _receive(self, attempt: str, passing: tuple[int, ...] = ()) -> list[tuple[int, int, int, bytes]]:
+        received = super()._receive(attempt, passing)
         if self.races:
             self.races -= 1
             self.change()

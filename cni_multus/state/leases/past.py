@@ -6,8 +6,6 @@ nothing is taken from it, and later only where there is no other address. A clai
 
 from __future__ import annotations
 
-import os
-
 from cni_multus.state import files
 from cni_multus.state.leases.record import Damaged
 
@@ -33,7 +31,7 @@ def is_abandoned(record: Record, now: Moment) -> bool:
         return record.is_over(now)
     if holder.claim or not holder.boot or holder.boot == now.boot or now.uptime < GRACE:
         return False
-    return not (holder.netns and os.path.lexists(holder.netns))
+    return not (holder.netns and files.exists(holder.netns))
 
 
 def reclaim(change: Change, slot: Slot) -> bool:
