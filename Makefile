@@ -32,6 +32,10 @@ image: build ## write the image without a builder: dist/multus.image.tar, for ct
 	rm -rf build/image
 	$(python) -m tools.image build/image dist/multus.image.tar
 
+.PHONY: reproducible
+reproducible: build ## build once more under other circumstances, and compare every byte, the image's too
+	$(python) -m tools.reproducible
+
 ##@ Working on it
 
 .PHONY: test
@@ -57,6 +61,10 @@ format: venv ## rewrite the sources as ruff formats them, and mend what it can
 .PHONY: bench
 bench: build baseline reference kubekit ## measure every budget against the Go reference programs, print the table
 	$(python) -m bench $(ARGS)
+
+.PHONY: fuzz
+fuzz: venv ## what comes from outside, by coverage-guided fuzzing (ARGS="--all --seconds 60", or targets; --merge keeps what is found)
+	$(python) -m tests.fuzz $(if $(ARGS),$(ARGS),--all)
 
 .PHONY: features
 features: venv ## write FEATURES.md: what Multus can do, and which tests hold it here (from tests/features.py)
@@ -110,4 +118,4 @@ clean: ## remove everything that was made inside the checkout
 .PHONY: help
 help:
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	    /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	    /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -60,6 +60,9 @@ def freeze(program: Path) -> None:
         found = parts(made, work / "build" / "origins.json")
         licences.collect(made.parent, found)
         sbom.write(made.parent / sbom.NAME, made, found)
+    for path in made.parent.rglob("*"):
+        if not path.is_symlink():  # whatever this process's umask is
+            path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
     replace(program.parent, made.parent)
 
 

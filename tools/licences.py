@@ -44,8 +44,6 @@ def collect(bundle: Path, parts: Iterable[Part]) -> None:
     for name in sorted(common):
         shutil.copyfile(COMMON / name, target / "common" / name)
     (target / "README").write_text("\n".join(lines) + "\n" + REPLACING)
-    for path in target.rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
 
 
 def _mentioned(text: Path) -> set[str]:

@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from jsonschema import Draft7Validator
 from referencing import Registry, Resource
@@ -19,6 +21,15 @@ from tools.build import PROGRAM, ROOT
 BUNDLE = PROGRAM.parent
 INTERNAL = BUNDLE / "_internal"
 SCHEMAS = tuple(f"{name}.SNAPSHOT.schema.json" for name in ("bom-1.6", "spdx", "jsf-0.82"))
+
+
+# What operators' packages find by name, or read, at run time: nothing but this would tell that it is missing.
+FOUND_BY_NAME = {
+    "jsonschema": "jsonschema_specifications/schemas/**/*",
+    "netaddr": "netaddr/*/*.[ixt][dmx][xlt]",
+    "pyroute2": "pyroute2/netlink/**/*.py",
+    "rich": "rich/_unicode_data/*.py",
+}
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +88,17 @@ def test_the_licence_of_every_part_is_there(bill: dict[str, Any]) -> None:
 def test_nothing_names_the_machine_that_built_it() -> None:
     for path in BUNDLE.rglob("*"):
         assert not path.is_file() or str(ROOT).encode() not in path.read_bytes(), path
+
+
+@pytest.mark.parametrize("package", FOUND_BY_NAME)
+def test_what_commands_import_is_whole(package: str) -> None:
+    site = Path(jsonschema.__file__).parents[1]
+    sources = "".join(path.read_text() for path in (ROOT / "cni_multus" / "cli").rglob("*.py"))
+    wanted = {path.relative_to(site) for path in site.glob(FOUND_BY_NAME[package]) if path.is_file()}
+    there = {path.with_suffix(".pyc") if path.suffix == ".py" else path for path in wanted if "tests" not in path.parts}
+    missing = {path for path in there if not (INTERNAL / modules.OPERATORS / path).exists()}
+    assert len(there) > 5
+    if re.search(rf"^\s*(import|from) {package}\b", sources, re.MULTILINE):
+        assert missing == set()
+    else:  # it costs nothing before a command wants it
+        assert missing == there

@@ -2,7 +2,7 @@
 
 from PyInstaller.utils.hooks import collect_submodules
 
-LEFT_OUT = ("fixtures", "bsd", "iproute.windows", "iproute.bsd", "netlink.rtnl.iprsocket.windows")
+LEFT_OUT = ("bsd", "fixtures", "iproute.bsd", "iproute.windows")
 
 hiddenimports = [
     name
