@@ -56,7 +56,13 @@ class HandOver:
 
     def refusals(self) -> list[str]:
         """Why some pods cannot be handed over; empty if all can be."""
-        return [why for record in self._records() for why in why_not(record, self._root, self._bin_dir)]
+        found = [why for record in self._records() for why in why_not(record, self._root, self._bin_dir)]
+        for container_id, ifname in sorted(self._journal.keys()):
+            try:
+                self._journal.find(container_id, ifname)
+            except CniError as error:
+                found.append(f"{container_id}@{ifname}: its record cannot be read: {error.message}")
+        return found
 
     def keys(self) -> list[str]:
         """The sandboxes that are to be handed over."""

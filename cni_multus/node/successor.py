@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from cni_multus.cni.config import Section
+from cni_multus.cni.document import parse_object
 from cni_multus.node.changes import RESTORE
 from cni_multus.node.generate import LIST, PLUGIN
 from cni_multus.node.links import OWN, is_foreign
 from cni_multus.node.marker import FOREIGN, read_mark
+from cni_multus.node.primary import META
 from cni_multus.node.publish import conf_lock
 from cni_multus.node.receipt import FILE, LINK
 from cni_multus.node.root import under
@@ -35,9 +38,10 @@ class Successor:
 
     def is_ready(self) -> bool:
         """Whether its program and its configuration are there, or kept aside."""
-        return self._is_there(self._program, self._has_program()) and self._is_there(
-            self._configuration, self._has_configuration()
-        )
+        kinds = self._kinds()
+        if OWN in kinds:
+            return self._is_kept(self._program) or is_foreign(self._receipt, f"{self._receipt.bin_dir}/{OWN}")
+        return any(os.path.exists(under(self._receipt.root, f"{self._receipt.bin_dir}/{kind}")) for kind in kinds)
 
     def place(self) -> None:
         """Let both have their names again, where they are kept aside."""
@@ -57,14 +61,20 @@ class Successor:
     def _configuration(self) -> Entry | None:
         return next((each for each in self._receipt.entries.values() if each.before and _is_configuration(each)), None)
 
-    def _is_there(self, entry: Entry | None, has: bool) -> bool:
-        return has or (entry is not None and self._is_kept(entry))
+    def _is_kept(self, entry: Entry | None) -> bool:
+        return entry is not None and bool(entry.before) and os.path.lexists(under(self._receipt.root, entry.before))
 
-    def _is_kept(self, entry: Entry) -> bool:
-        return bool(entry.before) and os.path.lexists(under(self._receipt.root, entry.before))
-
-    def _has_program(self) -> bool:
-        return is_foreign(self._receipt, f"{self._receipt.bin_dir}/{OWN}")
+    def _kinds(self) -> set[str]:
+        """The meta-plugins that its configuration names: `multus`, or `multus-shim`, whose daemon does the work."""
+        entry = self._configuration
+        kept = [entry.before] if entry and self._is_kept(entry) else []
+        found: set[str] = set()
+        for path in (*kept, *(f"{self._receipt.conf_dir}/{name}" for name in CONFIGURATIONS)):
+            data = files.read(under(self._receipt.root, path))
+            if data is not None and read_mark(data).owner == FOREIGN:
+                document = Section(parse_object(data, path))
+                found |= {plugin.text("type") for plugin in document.sections("plugins") or (document,)}
+        return found.intersection(META)
 
     def _has_configuration(self) -> bool:
         paths = [under(self._receipt.root, f"{self._receipt.conf_dir}/{name}") for name in CONFIGURATIONS]
@@ -73,7 +83,7 @@ class Successor:
     def _rename(self, entry: Entry) -> None:
         """One rename each: at no time is there nobody, and nobody else's is replaced."""
         receipt, is_program = self._receipt, entry.kind == LINK
-        if self._has_program() if is_program else self._has_configuration():
+        if is_foreign(receipt, entry.path) if is_program else self._has_configuration():
             self._changes.leave(entry.path, f"not ours any more; what it was is {entry.before}")
             return
         kept, place = under(receipt.root, entry.before), under(receipt.root, entry.path)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cni_multus.node.handing import Unhandable
 from cni_multus.node.install import Foreign
-from tests.nodes.machine import NET_D, Machine
+from tests.nodes.machine import BIN, NET_D, STATE, Machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,3 +37,31 @@ def test_another_meta_plugin_s_configuration_and_credentials_are_given_back(mach
     assert machine.install(take_over=True) == []
     machine.uninstall()
     assert machine.tree() == before
+
+
+def test_the_one_with_a_daemon_has_another_program(machine: Machine) -> None:
+    machine.at(f"{NET_D}/00-multus.conf").write_text(json.dumps({"name": "m", "type": "multus-shim"}))
+    before = machine.tree()
+    machine.install(take_over=True)
+    assert machine.leave(hand_over=True).waiting == "the Go Multus"
+    assert machine.says() == "1.0.0 part of 1.0.0"
+    machine.at(f"{BIN}/multus-shim").touch()
+    machine.uninstall(hand_over=True)
+    machine.at(f"{BIN}/multus-shim").unlink()
+    assert machine.tree() == before
+
+
+def test_a_record_that_cannot_be_read_is_not_handed_over(machine: Machine) -> None:
+    machine.install()
+    machine.at(f"{STATE}/journal/pod-1@eth0").write_text("junk\n")
+    before = machine.tree()
+    with pytest.raises(Unhandable, match="pod-1@eth0: its record cannot be read"):
+        machine.leave(hand_over=True)
+    assert machine.tree() == before
+
+
+def test_on_the_command_line_it_says_what_is_to_be_done_next(machine: Machine) -> None:
+    machine.install()
+    answer = machine.command("uninstall", "--root", str(machine.root), "--hand-over", "--settle=0s")
+    assert answer.returncode == 3, answer
+    assert "put the Go Multus on the node now" in answer.stderr
