@@ -22,6 +22,7 @@ from cni_multus.node.root import seen_from
 PATIENCE = 60.0
 """Seconds for an answer."""
 _MOST_SHOWN = 200
+_SIGNALS = {each.value: each.name for each in signal.Signals}
 
 
 def run(root: str, program: str, version: str) -> None:
@@ -99,7 +100,7 @@ def _answer(program: str, command: list[str], asked: dict[str, str], top: str) -
     except OSError as error:
         raise _failed(program, _why(error)) from None
     if done.returncode < 0:
-        raise _failed(program, f"it was ended by {signal.Signals(-done.returncode).name}")
+        raise _failed(program, f"it was ended by {_SIGNALS.get(-done.returncode, -done.returncode)}")
     if done.returncode:
         said = (done.stderr or done.stdout).strip()[-_MOST_SHOWN:]
         raise _failed(program, f"it ended with status {done.returncode}: {said}")
