@@ -73,7 +73,7 @@ def _is_there(root: str, bin_dir: str, name: str) -> bool:
 
 def _leaves(plugin: Section, capabilities: Section) -> str:
     """What our plugin has made outside of the pod that the Go plugin would not remove, as a key of `_KEPT`."""
-    look = _LOOKS.get(plugin.text("type"))
+    look = LOOKS.get(plugin.text("type"))
     return look(plugin, capabilities) if look else ""
 
 
@@ -97,7 +97,7 @@ def _of_bandwidth(plugin: Section, capabilities: Section) -> str:
     return "limits" if any(asked) else ""
 
 
-_LOOKS: dict[str, Callable[[Section, Section], str]] = {
+LOOKS: dict[str, Callable[[Section, Section], str]] = {
     "bandwidth": _of_bandwidth,
     "bridge": _of_bridge,
     "firewall": lambda *_: "rules",
@@ -105,3 +105,4 @@ _LOOKS: dict[str, Callable[[Section, Section], str]] = {
     "portmap": _of_portmap,
     "ptp": _of_ptp,
 }
+"""Plugins of ours, and what to look for in a configuration."""
