@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -164,3 +165,29 @@ def test_an_add_with_the_former_configuration_is_to_be_tried_again(node: Node, p
     assert "being removed" in node.call("ADD", node.config(node.bridge()), pod).failed(11)
     assert pod.links() == {}
     assert node.records() == ["closed"]
+
+
+def test_what_is_attached_in_a_hand_over_is_the_go_multus_s(node: Node, pod: Pod, results: Path) -> None:
+    config = passing(node, results)
+    config["multus.io/uninstalling"]["handOver"] = True
+    node.call("ADD", config, pod).succeeded()
+    [scratch] = json.loads((node.cni_dir / "pod-1").read_text())
+    assert json.loads(b64decode(scratch["Bytes"]))["type"] == "calico"
+    kept = libcni_cache.read(str(node.cni_dir / "results"), "net-calico", pod.container_id, "eth0")
+    assert kept is not None
+    assert kept.result == {**RESULT, "cniVersion": "1.0.0"}
+    assert not results.exists()
+    node.call("CHECK", config, pod).succeeded()
+    node.call("DEL", config, pod).succeeded()
+    assert [call["command"] for call in node.calls()] == ["ADD", "CHECK", "DEL"]
+    assert list((node.cni_dir / "results").iterdir()) == []
+    assert not (node.cni_dir / "pod-1").exists()
+
+
+def test_what_could_not_be_attached_in_a_hand_over_leaves_nothing(node: Node, pod: Pod, results: Path) -> None:
+    config = passing(node, results)
+    config["multus.io/uninstalling"]["handOver"] = True
+    node.program("calico", ADD={"status": 1})
+    node.call("ADD", config, pod).failed(101)
+    assert not (node.cni_dir / "pod-1").exists()
+    assert list((node.cni_dir / "results").iterdir()) == []

@@ -11,6 +11,7 @@ import pytest
 from cni_multus.node.handover import HandOver
 from cni_multus.node.receipt import Receipt
 from tests.node import Node, Pod
+from tests.nodes.machine import BIN, NET_D, SHELL, Machine
 from tests.stepping import calls, killed_before
 from tools.reference import reference_plugins
 
@@ -119,3 +120,27 @@ def test_a_killed_hand_over_loses_nothing(handed: Handed) -> None:
         assert killed_before(handed.work, number, changing=True)
         handed.node.call("DEL", handed.config, handed.pod).succeeded()
         assert handed.state() == nothing, number
+
+
+def test_at_every_moment_of_a_return_there_is_a_meta_plugin(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.at(f"{BIN}/multus").write_text(SHELL.format(version="theirs"))
+    machine.at(f"{NET_D}/00-multus.conf").write_text(json.dumps({"name": "m", "type": "multus", "delegates": []}))
+    before = machine.tree(times=False)
+    machine.install(take_over=True)
+    shutil.copytree(machine.root, tmp_path / "saved", symlinks=True)
+
+    def work() -> None:
+        machine.uninstall(hand_over=True)
+
+    count = calls(work, changing=True)
+    assert machine.tree(times=False) == before
+    for number in range(1, count + 1, 2):
+        shutil.rmtree(machine.root)
+        shutil.copytree(tmp_path / "saved", machine.root, symlinks=True)
+        assert killed_before(work, number, changing=True)
+        assert machine.at(f"{BIN}/multus").exists(), number
+        [configuration] = machine.at(NET_D).glob("00-multus.conf")
+        assert json.loads(configuration.read_text())["type"] == "multus", number
+        work()
+        assert machine.tree(times=False) == before, number
