@@ -134,17 +134,11 @@ class Records:
         path = journal.path(container_id, ifname)
         known = Known(JOURNAL, path, container_id, ifname, worker=workers.get(_inode(path), 0))
         try:
-            record = journal.find(container_id, ifname)
+            known.record = journal.find(container_id, ifname)
         except CniError as error:
             told = note(path, error, READ_FILES)
             known.trouble = told.text
             self.notes.append(told)
-            return known
-        if record is not None and (record.container_id, record.ifname) != (container_id, ifname):
-            known.trouble = f"{path} is the record of {record.container_id}@{record.ifname}"
-            self.notes.append(Note(path, known.trouble))
-            return known
-        known.record = record
         return known
 
     def _scratch_files(self) -> Iterable[str]:
