@@ -77,7 +77,7 @@ def _leaves(ends: list[tuple[Box, End]], indent: str) -> Iterator[str]:
 
 def mermaid(scene: Scene) -> str:
     """A flowchart: a box for each link and each pod, a line for each interface."""
-    lines = ["flowchart LR", f"  %% {escape(scene.title)}", f'  subgraph node["{_meant(scene.title)}"]']
+    lines = ["flowchart LR", f'  subgraph node["{_meant(scene.title)}"]']
     identifiers = {anchor.name: f"link{at}" for at, anchor in enumerate(scene.anchors)}
     for anchor in scene.anchors:
         told = "<br/>".join(
