@@ -106,7 +106,8 @@ class Seen:
             self._pool.mark(ip)
         known = {ip.number for ip in found}
         for number in recent:
-            if number not in known:  # in the air, maybe: it is passed over until the pool is read again
+            # In the air, maybe: it is passed over until the pool is read again.
+            if number not in known and base.first <= number <= base.last:
                 self._pool.mark(Ip(base.family, number))
         self._recent = []
         self.text = view.range if view else ""
