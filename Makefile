@@ -66,6 +66,11 @@ bench: build baseline reference kubekit ## measure every budget against the Go r
 fuzz: venv ## what comes from outside, by coverage-guided fuzzing (ARGS="--all --seconds 60", or targets; --merge keeps what is found)
 	$(python) -m tests.fuzz $(if $(ARGS),$(ARGS),--all)
 
+.PHONY: faults
+faults: build ## kill the program at each of its system calls, and make each fail; goes on where it was stopped (ARGS=--fresh: anew)
+	$(python) -m tests.faults $(ARGS)
+	$(python) -m tests.faults table
+
 .PHONY: features
 features: venv ## write FEATURES.md: what Multus can do, and which tests hold it here (from tests/features.py)
 	$(python) -m tests.features

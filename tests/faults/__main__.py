@@ -14,8 +14,8 @@ from pathlib import Path
 
 from tests.faults import results
 from tests.faults.judge import Stand
-from tests.faults.points import Point
-from tests.faults.sweep import in_own_mounts, listed, rows, sweep
+from tests.faults.points import REQUEST, Point
+from tests.faults.sweep import all_points, in_own_mounts, listed, rows, sweep
 from tools.build import PROGRAM
 
 KEPT = results.ROOT / ".cache" / "faults"
@@ -37,7 +37,7 @@ def main() -> int:
         (results.ROOT / "FAULTS.md").write_text(results.table())
         return 0
     if told.point:
-        return _try([Point.parse(text) for text in told.point], told.program)
+        return _try(told.point, told.program)
     if told.fresh:
         shutil.rmtree(told.kept, ignore_errors=True)
     for left in told.kept.glob("faults-*"):  # of a sweep that was killed; its namespaces went with it
@@ -54,13 +54,14 @@ def main() -> int:
     return int(any(verdict["problems"] for verdict in found))
 
 
-def _try(points: list[Point], program: Path) -> int:
+def _try(texts: list[str], program: Path) -> int:
     in_own_mounts()
     stand = Stand(program)
     status = 0
     try:
-        for point in points:
-            verdict = stand.attempt(point)
+        phases = {str(point): point.phase for point in all_points(stand)}
+        for text in texts:
+            verdict = stand.attempt(Point.parse(text, phases.get(text, REQUEST)))
             print(verdict.to_json())
             status = status or int(bool(verdict.problems))
     finally:

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+from binascii import crc32
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,7 +119,7 @@ class Stand:
         self.attached = False
         if ended.status == 0:
             if point.verb == "ADD":
-                self._verify_attached(verdict, exactly=point.phase != START)
+                self._verify_attached(verdict, exactly=point.phase != START and is_looked_at(point))
                 self._put_right("DEL", verdict)
             elif not self.audit.is_clean():
                 left = self.audit.left()
@@ -150,7 +151,7 @@ class Stand:
             verdict.problems.append(f"the {verb} after it fails: {ended.stdout.decode()}{ended.stderr.decode()}")
             return
         if verb == "ADD":
-            self._verify_attached(verdict, exactly=True)
+            self._verify_attached(verdict, exactly=is_looked_at(verdict.point))
             self._put_right("DEL", verdict)
         else:
             verdict.problems += _shown(f"the {verb} after it leaves", self.audit.left())
@@ -161,6 +162,14 @@ class Stand:
         ended = self.scene.ask("CHECK")
         if ended.status:
             verdict.problems.append(f"CHECK finds: {ended.stdout.decode()}{ended.stderr.decode()}")
+
+
+def is_looked_at(point: Point | str) -> bool:
+    """Whether what an ADD attached is compared thing by thing, which costs most of all: one case of three.
+
+    In the others CHECK says whether it is right, and the DEL that follows whether anything is left.
+    """
+    return crc32(str(point).encode()) % 3 == 0
 
 
 def _ending(ended: Ended) -> str:

@@ -87,3 +87,19 @@ def _coprime(one: int, other: int) -> bool:
     while other:
         one, other = other, one % other
     return one == 1
+
+
+def slice_of(points: Sequence[Point], number: int) -> list[Point]:
+    """Some of them, always the same: each call by its name with each of its faults, then others at equal distances."""
+    early = [point for point in points if point.phase == START]
+    later = [point for point in points if point.phase == REQUEST]
+    chosen = {str(point): point for point in points if point.phase == ANSWER}
+    chosen |= {str(point): point for point in spread(early, number // 10)}
+    kinds: dict[tuple[str, str], list[Point]] = {}
+    for point in later:
+        kinds.setdefault((point.fault.name, point.fault.kind), []).append(point)
+    for at, same in enumerate(kinds.values()):
+        point = same[at * 7919 % len(same)]  # not the first of each, which all are at the beginning
+        chosen[str(point)] = point
+    chosen |= {str(point): point for point in spread(later, max(0, number - len(chosen)))}
+    return list(chosen.values())

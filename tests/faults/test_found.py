@@ -8,23 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.faults.inject import Fault
-from tests.faults.judge import Stand
 from tests.faults.points import REQUEST, Point
-from tools.build import PROGRAM
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.faults.inject import Call
+    from tests.faults.judge import Stand
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    made = Stand(PROGRAM, tmp_path_factory.mktemp("stand"))
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="module")
