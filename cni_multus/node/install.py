@@ -14,11 +14,9 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import IoFailure
 from cni_multus.multus import takeover
-from cni_multus.node import aside, credentials, links, program, versions
+from cni_multus.node import aside, credentials, foreign, links, program, versions
 from cni_multus.node.changes import CHANGE, MAKE, REMOVE
 from cni_multus.node.configure import AUTO, carry_out, plan
-from cni_multus.node.generate import LIST, PLUGIN
-from cni_multus.node.marker import FOREIGN, read_mark
 from cni_multus.node.primary import NoPrimary
 from cni_multus.node.publish import own_files
 from cni_multus.node.receipt import (
@@ -110,17 +108,16 @@ def _refuse(wanted: Wanted, receipt: Receipt) -> None:
     path = f"{wanted.bin_dir}/multus"
     if links.is_foreign(receipt, path) and not wanted.take_over:
         raise Foreign(f"{path} is another program; with --take-over it is kept aside, and uninstall gives it back")
-    if wanted.configuration and (foreign := _foreign_configurations(wanted)) and not wanted.take_over:
-        raise Foreign(
-            f"{foreign[0]} is another meta-plugin's; with --take-over it is kept aside, and uninstall gives it back"
-        )
-
-
-def _foreign_configurations(wanted: Wanted) -> list[str]:
-    """What has a name of ours in the directory, and we did not write."""
-    paths = [f"{wanted.conf_dir}/{name}" for name in (PLUGIN, LIST)]
-    there = [(path, files.read(under(wanted.root, path))) for path in paths]
-    return [path for path, data in there if data is not None and read_mark(data).owner == FOREIGN]
+    for path in foreign.configurations(wanted.root, wanted.conf_dir) if wanted.configuration else ():
+        if not wanted.take_over:
+            raise Foreign(
+                f"{path} is another meta-plugin's; with --take-over it is kept aside, and uninstall gives it back"
+            )
+        if (theirs := foreign.cni_dir(wanted.root, path)) not in ("", wanted.cni_dir):
+            raise Foreign(
+                f"{path} has cniDir {theirs}, and this installation {wanted.cni_dir}: nothing would be known of pods "
+                f"that run; add --multus-conf-key 'cniDir=\"{theirs}\"'"
+            )
 
 
 class _Installing:
@@ -163,7 +160,8 @@ class _Installing:
         known = {entry.path for entry in receipt.entries.values() if entry.kind == STATE}
         self._changes.note(receipt, *(Entry(path, STATE) for path in new if path not in known))
         self._changes.directory(receipt, os.path.dirname(cni_dir))
-        if _foreign_configurations(self._wanted) or any(entry.before for entry in receipt.entries.values()):
+        others = foreign.configurations(receipt.root, receipt.conf_dir)
+        if others or any(entry.before for entry in receipt.entries.values()):
             self._changes.directory(receipt, takeover.results(cni_dir))  # networks keep the Go Multus's names
         for path, mode in ((cni_dir, 0o755), (f"{cni_dir}/journal", 0o700)):
             if path in new:
@@ -184,8 +182,8 @@ class _Installing:
     def _configure(self, configuration: Configuration) -> str:
         """Publish the configuration; why not yet, where the primary's is to be waited for."""
         wanted, changes = self._wanted, self._changes
-        foreign = _foreign_configurations(wanted)
-        for path in foreign:
+        others = foreign.configurations(wanted.root, wanted.conf_dir)
+        for path in others:
             before = f"{wanted.conf_dir}/{credentials.DIRECTORY}/before/{os.path.basename(path)}"
             changes.directory(self._receipt, os.path.dirname(before))
             changes.note(self._receipt, Entry(path, FILE, "", before))
@@ -199,7 +197,7 @@ class _Installing:
                 raise
             return error.message
         self._publish(configuration, planned)
-        for path in foreign:
+        for path in others:
             if os.path.basename(path) != planned.document.name:  # a runtime would take it before ours
                 changes.do(REMOVE, path, partial(files.remove, under(wanted.root, path)), "it is kept aside")
         return ""

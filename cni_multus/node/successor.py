@@ -8,13 +8,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cni_multus.cni.config import Section
-from cni_multus.cni.document import parse_object
+from cni_multus.node import foreign
 from cni_multus.node.changes import RESTORE
-from cni_multus.node.generate import LIST, PLUGIN
 from cni_multus.node.links import OWN, is_foreign
-from cni_multus.node.marker import FOREIGN, read_mark
-from cni_multus.node.primary import META
 from cni_multus.node.publish import conf_lock
 from cni_multus.node.receipt import FILE, LINK
 from cni_multus.node.root import under
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
     from cni_multus.node.changes import Changes
     from cni_multus.node.receipt import Entry, Receipt
     from cni_multus.node.removal import Removal
-
-CONFIGURATIONS = (PLUGIN, LIST)
 
 
 class Successor:
@@ -65,25 +59,16 @@ class Successor:
         return entry is not None and bool(entry.before) and os.path.lexists(under(self._receipt.root, entry.before))
 
     def _kinds(self) -> set[str]:
-        """The meta-plugins that its configuration names: `multus`, or `multus-shim`, whose daemon does the work."""
-        entry = self._configuration
+        """The meta-plugins that its configuration names."""
+        root, entry = self._receipt.root, self._configuration
         kept = [entry.before] if entry and self._is_kept(entry) else []
-        found: set[str] = set()
-        for path in (*kept, *(f"{self._receipt.conf_dir}/{name}" for name in CONFIGURATIONS)):
-            data = files.read(under(self._receipt.root, path))
-            if data is not None and read_mark(data).owner == FOREIGN:
-                document = Section(parse_object(data, path))
-                found |= {plugin.text("type") for plugin in document.sections("plugins") or (document,)}
-        return found.intersection(META)
-
-    def _has_configuration(self) -> bool:
-        paths = [under(self._receipt.root, f"{self._receipt.conf_dir}/{name}") for name in CONFIGURATIONS]
-        return any((data := files.read(path)) is not None and read_mark(data).owner == FOREIGN for path in paths)
+        paths = [*kept, *foreign.configurations(root, self._receipt.conf_dir)]
+        return {kind for path in paths for kind in foreign.kinds(root, path)}
 
     def _rename(self, entry: Entry) -> None:
         """One rename each: at no time is there nobody, and nobody else's is replaced."""
         receipt, is_program = self._receipt, entry.kind == LINK
-        if is_foreign(receipt, entry.path) if is_program else self._has_configuration():
+        if is_foreign(receipt, entry.path) if is_program else foreign.configurations(receipt.root, receipt.conf_dir):
             self._changes.leave(entry.path, f"not ours any more; what it was is {entry.before}")
             return
         kept, place = under(receipt.root, entry.before), under(receipt.root, entry.path)
@@ -100,4 +85,4 @@ class Successor:
 
 
 def _is_configuration(entry: Entry) -> bool:
-    return entry.kind == FILE and os.path.basename(entry.path) in CONFIGURATIONS
+    return entry.kind == FILE and os.path.basename(entry.path) in foreign.CONFIGURATIONS

@@ -39,6 +39,17 @@ def test_another_meta_plugin_s_configuration_and_credentials_are_given_back(mach
     assert machine.tree() == before
 
 
+def test_its_records_must_be_where_ours_are(machine: Machine) -> None:
+    """Else the pods that it attached would be nobody's."""
+    theirs = {"name": "m", "cniVersion": "1.0.0", "plugins": [{"type": "multus", "cniDir": "/var/lib/multus/"}]}
+    machine.at(f"{NET_D}/00-multus.conf").write_text(json.dumps(theirs))
+    before = machine.tree()
+    with pytest.raises(Foreign, match=r"has cniDir /var/lib/multus, .* --multus-conf-key 'cniDir=\"/var/lib/multus\"'"):
+        machine.install(take_over=True)
+    assert machine.tree() == before
+    machine.install(take_over=True, cni_dir="/var/lib/multus")
+
+
 def test_the_one_with_a_daemon_has_another_program(machine: Machine) -> None:
     machine.at(f"{NET_D}/00-multus.conf").write_text(json.dumps({"name": "m", "type": "multus-shim"}))
     before = machine.tree()
