@@ -14,7 +14,7 @@ import os
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object
 from cni_multus.cni.errors import CniError, InvalidNetworkConfig
-from cni_multus.cni.names import is_name
+from cni_multus.cni.names import is_name, wrong_with_name
 from cni_multus.network import Network
 from cni_multus.state import files
 
@@ -74,7 +74,7 @@ def complete(config: Section, directory: str) -> Section:
     The name is a network's before it becomes part of a path. A single plugin is returned as it is.
     """
     name, plugins = config.text("name"), config.items("plugins")
-    if not is_name(name) or (not plugins and (config.has("plugins") or config.has("type"))):
+    if wrong_with_name(name) or (not plugins and (config.has("plugins") or config.has("type"))):
         return config
     folder = os.path.join(directory, name)
     if not config.lenient_flag(ALONE):

@@ -82,6 +82,18 @@ class Section:
             raise InvalidNetworkConfig(f"{self.where(key)}: {value} is not between {low} and {high}")
         return value
 
+    def real(self, key: str) -> float:
+        """A number, 0.0 where the key is absent."""
+        value = self.value(key)
+        if value is None:
+            return 0.0
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._mistyped(key, value, "a number")
+        try:
+            return float(value)
+        except OverflowError:
+            raise InvalidNetworkConfig(f"{self.where(key)}: the number is too large") from None
+
     def items(self, key: str) -> list[object]:
         """A list of anything; empty where the key is absent."""
         value = self.value(key)

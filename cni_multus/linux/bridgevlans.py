@@ -65,7 +65,7 @@ def list_vlans(host: Namespace) -> dict[int, dict[int, int]]:
     request = dump_request(_RTM_GETLINK, IFINFOMSG.pack(_AF_BRIDGE, 0, 0, 0, 0) + compressed)
     found = {}
     for kind, body in host.netlink.dump(request, f"cannot list the VLANs of bridges of {host}"):
-        if kind == _RTM_NEWLINK:
+        if kind == _RTM_NEWLINK and len(body) >= IFINFOMSG.size:
             index = IFINFOMSG.unpack_from(body)[2]
             found[index] = dict(_vlans(parse_attributes(body[IFINFOMSG.size :]).get(_IFLA_AF_SPEC, b"")))
     return found
@@ -107,7 +107,7 @@ def _vlans(told: bytes) -> Iterator[tuple[int, int]]:
         length, kind = _ATTRIBUTE.unpack_from(told, at)
         if length < _ATTRIBUTE.size or at + length > len(told):
             raise ValueError(f"VLAN attribute of {length} bytes at {at} of {len(told)}")
-        if kind == _IFLA_BRIDGE_VLAN_INFO:
+        if kind == _IFLA_BRIDGE_VLAN_INFO and length >= _ATTRIBUTE.size + _VLAN_INFO.size:
             flags, vlan = _VLAN_INFO.unpack_from(told, at + _ATTRIBUTE.size)
             if flags & _RANGE_BEGIN:
                 first = vlan

@@ -47,7 +47,9 @@ def list_chains(ns: Namespace, table: Table) -> dict[str, str]:
     """Every chain of a table by its name, and its comment."""
     listed = _dump(ns, table, GETCHAIN, b"", "chains")
     found = [attributes for kind, attributes in listed if kind == table.kind(NEWCHAIN)]
-    return {text(each[3]): _comment(each.get(12, b"")) for each in found if text(each.get(1, b"")) == table.name}
+    return {
+        text(each.get(3, b"")): _comment(each.get(12, b"")) for each in found if text(each.get(1, b"")) == table.name
+    }
 
 
 def has_chain(ns: Namespace, table: Table, name: str) -> bool:
@@ -67,7 +69,7 @@ def list_rules(ns: Namespace, table: Table, chain: str) -> list[Rule]:
     narrowed = attribute(1, string(table.name)) + attribute(2, string(chain))
     listed = _dump(ns, table, GETRULE, narrowed, f"rules of chain {chain}")
     return [
-        Rule(int.from_bytes(each[3], "big"), _comment(each.get(7, b"")))
+        Rule(int.from_bytes(each.get(3, b""), "big"), _comment(each.get(7, b"")))
         for kind, each in listed
         # Kernels before 4.14 do not narrow it down.
         if kind == table.kind(NEWRULE) and (text(each.get(1, b"")), text(each.get(2, b""))) == (table.name, chain)

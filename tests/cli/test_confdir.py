@@ -190,3 +190,9 @@ def test_a_network_without_version_takes_the_caller_s(directory: Directory) -> N
 def test_a_file_that_is_not_there_is_told(directory: Directory) -> None:
     with pytest.raises(InvalidNetworkConfig, match="there is no file"):
         load_file(str(directory.path / "10.conf"))
+
+
+def test_a_name_that_no_network_has_is_told_as_such_before_a_directory_is_looked_for(directory: Directory) -> None:
+    path = directory.write("a.conflist", {"name": "n" * 300, "plugins": [{"type": "bridge"}]})
+    with pytest.raises(InvalidNetworkConfig, match="name: it is 300 characters long"):
+        load_file(str(path))

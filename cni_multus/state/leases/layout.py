@@ -33,6 +33,11 @@ def domain_name(network_name: str, pool: Cidr | None = None) -> str:
     return name if pool is None else f"{name}+{str(pool.network).replace('/', '_')}"
 
 
+def is_domain(text: str) -> bool:
+    """Whether `text` can be a domain's name, which a path is made of."""
+    return text not in ("", ".", "..") and "/" not in text and "\0" not in text
+
+
 def is_key(text: str) -> bool:
     """Whether `text` can be a holder's key."""
     return len(text) == KEY_DIGITS and _HEX.issuperset(text)

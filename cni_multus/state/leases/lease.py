@@ -114,16 +114,7 @@ class Lease:
                 addresses.append(Cidr.parse(text))
             except ValueError as error:
                 raise DecodingFailure(f"{section.where('addresses')}[{at}]: {error}") from None
-        return Lease(holder, addresses, _time(section, "since"), state, _time(section, "until"))
+        return Lease(holder, addresses, section.real("since"), state, section.real("until"))
 
 
 _TEXTS = ("pod", "uid", "claim", "node", "boot", "netns")
-
-
-def _time(section: Section, key: str) -> float:
-    value = section.value(key)
-    if value is None:
-        return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DecodingFailure(f"{section.where(key)} must be a number")
-    return float(value)

@@ -9,6 +9,7 @@ from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object, print_compact
 from cni_multus.cni.errors import CniError, DecodingFailure, IoFailure
 from cni_multus.state import files
+from cni_multus.state.leases.layout import Layout, is_domain
 from cni_multus.state.leases.lease import RELEASED, Lease
 
 TYPE_CHECKING = False
@@ -108,10 +109,11 @@ class Record:
                 key,
                 Lease.parse(section),
                 section.texts("domains"),
-                cool_down=_seconds(section, "coolDown"),
-                uptime=_seconds(section, "uptime"),
+                cool_down=section.real("coolDown"),
+                uptime=section.real("uptime"),
                 leaving=tuple(_leaving(section)),
             )
+            _refuse_what_is_no_name(record)
             if len(record.domains) != len(record.lease.addresses):
                 raise DecodingFailure(f"{len(record.lease.addresses)} addresses in {len(record.domains)} domains")
         except (CniError, ValueError) as error:
@@ -128,14 +130,16 @@ class Record:
 _ADVICE = "its addresses stay taken; `multus ipam fsck` tells what is known of it"
 
 
+def _refuse_what_is_no_name(record: Record) -> None:
+    """What is wrong here would lead to other files than the store's: names become paths."""
+    for domain in (*record.domains, *(domain for domain, _ in record.leaving)):
+        if not is_domain(domain):
+            raise DecodingFailure(f"{domain!r} is not a domain's name")
+    if record.lease.holder.attachment.container_id:
+        Layout("").attachment(record.lease.holder.attachment)
+
+
 def _leaving(section: Section) -> Iterator[Slot]:
     for text in section.texts("leaving"):
         domain, _, ip = text.partition(" ")
         yield domain, Ip.parse(ip)
-
-
-def _seconds(section: Section, key: str) -> float:
-    value = section.value(key) or 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise DecodingFailure(f"{section.where(key)} must be a number")
-    return float(value)

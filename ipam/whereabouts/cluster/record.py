@@ -179,8 +179,8 @@ class Record:
         record.previous = section.texts("previous")
         record.state, record.since = lease.state, lease.since
         record.look = section.flag("look")
-        record.at, record.doubt = _seconds(section, "at"), _seconds(section, "doubt")
-        record.cool_down, record.boot = _seconds(section, "coolDown"), section.text("bootID")
+        record.at, record.doubt = section.real("at"), section.real("doubt")
+        record.cool_down, record.boot = section.real("coolDown"), section.text("bootID")
         return record
 
 
@@ -192,8 +192,3 @@ def held(records: Sequence[Record]) -> list[Record]:
 def boot_time() -> float:
     """Seconds since the boot, those of sleep included."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
-def _seconds(section: Section, key: str) -> float:
-    value = section.value(key)
-    return float(value) if isinstance(value, int | float) else 0.0

@@ -97,7 +97,7 @@ def delete_reservation(client: Client, namespace: str, name: str, uid: str) -> b
 def _lease(text: str) -> Lease | None:
     try:
         return Lease.parse(Section(parse_object(text.encode(), HOLDER), HOLDER)) if text else None
-    except CniError:
+    except (CniError, ValueError):  # half of a surrogate pair has no bytes
         return None
 
 
