@@ -60,7 +60,11 @@ class _Picture:
         svg.text(MARGIN, MARGIN + 8, scene.title, bold=True, size=16)
         across = sum(_anchor_width(each) + GAP for each in scene.anchors)
         columns = _columns(scene.boxes, self._gutter, across)
-        wide = max(2 * MARGIN + len(columns) * (POD + self._gutter), 2 * MARGIN + across, 620.0)
+        wide = max(
+            2 * MARGIN + len(columns) * (POD + self._gutter),
+            2 * MARGIN + across,
+            2 * MARGIN + width(scene.title, 16) * 1.05,
+        )
         places, bottom = self._draw_anchors(MARGIN + 30, wide)
         lanes = {anchor.name: bottom + 16 + LANE * at for at, anchor in enumerate(self._used)}
         top = bottom + 30 + LANE * len(self._used)
@@ -70,7 +74,7 @@ class _Picture:
             for each in column:
                 self._draw_box(each)
         low = max([each.y + each.high for column in placed for each in column], default=top)
-        return svg.end(wide, self._legend(low + GAP) + MARGIN, scene.title)
+        return svg.end(wide, self._legend(low + GAP, wide) + MARGIN, scene.title)
 
     def _draw_anchors(self, top: float, wide: float) -> tuple[dict[str, tuple[float, float]], float]:
         """Their boxes, by level; where each one's lower end is, and where all of them end."""
@@ -178,12 +182,21 @@ class _Picture:
                 left, y + 13 + ROW * at, text, fill=RED if is_wrong else colour, size=size, room=x + POD - 8 - left
             )
 
-    def _legend(self, y: float) -> float:
+    def _legend(self, y: float, wide: float) -> float:
         words = ["red: not as recorded", "dashed: down, or gone", "( ): recorded only", "?: no record has it"]
         if self._scene.hidden > 0:
-            words.append(f"{self._scene.hidden} links of the node are left out")
-        self._svg.text(MARGIN, y + 12, "   ".join(words), fill=FAINT, size=11)
-        return y + 14
+            words.append(f"links of the node that are left out: {self._scene.hidden}")
+        lines = [""]
+        for word in words:
+            longer = f"{lines[-1]}   {word}".strip()
+            if lines[-1] and width(longer, 11) > wide - 2 * MARGIN:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        for line in lines:
+            y += 14
+            self._svg.text(MARGIN, y, line, fill=FAINT, size=11)
+        return y
 
 
 def _columns(boxes: Sequence[Box], gutter: float, across: float) -> list[list[Box]]:

@@ -105,7 +105,7 @@ def _box(sandbox: Sandbox) -> Box:
     for link in sandbox.strangers:
         addresses = sandbox.stranger(link)["addresses"]
         ends.append(End(link.name, link.kind or "device", ELSEWHERE, _listed(addresses), unknown=True))
-    wrong = "; ".join(sandbox.wrong)
+    wrong = "; ".join(text.partition(": ")[0] for text in sandbox.wrong)
     if sandbox.state == UNSEEN:
         wrong = "its namespace may not be looked at"
     return Box(sandbox.pod, sandbox.netns, wrong, ends)

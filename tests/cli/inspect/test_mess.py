@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cni_multus.cli.command import DONE, FOUND, PARTIAL
+from cni_multus.linux.netns import Namespace
 from cni_multus.state import lines
 from cni_multus.state.journal import Attachment, Journal, Record
 from cni_multus.state.libcni_cache import Entry
@@ -31,7 +32,7 @@ def web(node: Inspected) -> Pod:
 
 
 def unmount(path: str) -> None:
-    subprocess.run(["umount", path], check=True)
+    subprocess.run(["umount", "-l", path], check=True)
 
 
 def test_nothing_at_all(node: Inspected) -> None:
@@ -41,8 +42,9 @@ def test_nothing_at_all(node: Inspected) -> None:
 
 
 def test_a_namespace_that_is_gone_is_told_with_what_is_left(node: Inspected, web: Pod) -> None:
-    unmount(web.netns)
-    found = node.differences(web)
+    with Namespace.open(web.netns):  # somebody has it still: so has the node its end of the pair
+        unmount(web.netns)
+        found = node.differences(web)
     assert found[""][0].startswith("its namespace is gone: ")
     assert f"left on the node: link {node.record(web).attachments[0].result.interfaces[1].name}" in found["eth0"]  # type: ignore[union-attr]
     assert any("chain primary-web-0-eth0-" in each for each in found["eth0"])
