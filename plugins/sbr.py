@@ -156,7 +156,8 @@ def _remember(
 
 def _take_back_at(attachment: Attachment, document: dict[str, object]) -> None:
     """Take back what a record lists, if its namespace still is where it was."""
-    container = Namespace.find(Section(document).text("path"))
+    path = document.get("path")
+    container = Namespace.find(path) if isinstance(path, str) else None
     if container is None:
         return
     with container:

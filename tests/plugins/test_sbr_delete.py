@@ -296,11 +296,12 @@ def test_gc_removes_what_is_not_valid_and_keeps_what_is(
     assert routed.everything() == before
 
 
-def test_gc_forgets_what_has_no_namespace_any_more(routed: Routed) -> None:
+@pytest.mark.parametrize("path", ["/nowhere", "", None, 7, "\0", ["/nowhere"]])
+def test_gc_forgets_what_has_no_namespace_any_more(routed: Routed, path: object) -> None:
     routed.add()
-    [path] = routed.data.iterdir()
-    document = json.loads(path.read_text())
-    path.write_text(json.dumps({**document, "path": str(routed.node.root / "gone")}))
+    [file] = routed.data.iterdir()
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps({**document, "path": path}))
     routed.node.ask("GC", {**routed.config, VALID_ATTACHMENTS: []}).succeeded()
     assert routed.files() == {}
 
