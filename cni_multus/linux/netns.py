@@ -20,6 +20,7 @@ _CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 _NS_GET_NSTYPE = 0xB703  # <linux/nsfs.h>
 _SO_NETNS_COOKIE = 71  # <asm-generic/socket.h>
 _OWN = "/proc/thread-self/ns/net"
+_PASSING = (errno.EIO, errno.ENOMEM, errno.EINTR)
 _GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ESRCH, errno.ENXIO)
 
 
@@ -48,11 +49,7 @@ class Namespace:
             kind = fcntl.ioctl(fd, _NS_GET_NSTYPE)
         except OSError as error:
             kind = 0
-            if error.errno in (
-                errno.EIO,
-                errno.ENOMEM,
-                errno.EINTR,
-            ):  # whoever took it for gone would leave what is in it
+            if error.errno in _PASSING:  # whoever took it for gone would leave what is in it
                 os.close(fd)
                 raise IoFailure(f"cannot look at the network namespace {path}: {error.strerror}") from error
         if kind != _CLONE_NEWNET:

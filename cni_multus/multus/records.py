@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 from cni_multus.cni.errors import CniError, IoFailure
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from cni_multus.multus.settings import Settings
     from cni_multus.state.journal import Journal
 
+_PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN)
 TURN_WAIT = 60.0
 """Seconds that a request waits for another one of the same container."""
 
@@ -102,6 +104,8 @@ def find(request: Request, settings: Settings, journal: Journal) -> Found | None
     try:
         record = journal.find(request.container_id, request.ifname)
     except CniError as error:
+        if _may_pass(error, request):
+            raise
         return Found(new(request, guess(request, settings)), damage=error)
     if record is not None:
         return Found(record)
@@ -114,6 +118,12 @@ def find(request: Request, settings: Settings, journal: Journal) -> Found | None
     except CniError as error:
         return Found(new(request, guess(request, settings)), damage=error, foreign=True)
     return None if record is None else Found(record, foreign=True)
+
+
+def _may_pass(error: CniError, request: Request) -> bool:
+    """Whether a record may be whole that was not read: who guessed then would forget what only the record knows."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and (request.command == "GC" or cause.errno in _PASSING)
 
 
 def any_trace(request: Request, settings: Settings, journal: Journal) -> bool:

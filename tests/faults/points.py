@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.faults.inject import KILL, Fault
+from tests.faults.inject import KILL, NETLINK, Fault
 from tests.faults.syscalls import errors_of
 
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ RECOVERIES = {"ADD": ("DEL", "ADD", "GC"), "DEL": ("DEL", "GC", "ADD"), "GC": ("
 """What follows a disturbed verb, in turn."""
 VERBS = tuple(RECOVERIES)
 
+REFUSALS = ("ENOMEM", "EBUSY")
+"""What the kernel may say to any netlink request."""
 START, REQUEST, ANSWER = "start", "request", "answer"
 """Phases: before it reads the request, from there on, and the answer's own write, which nobody can be told of."""
 
@@ -55,9 +57,12 @@ def points_of(verb: str, calls: Sequence[Call]) -> list[Point]:
     recoveries = RECOVERIES[verb]
     phases = list(_phases(calls))
     for at, (call, phase) in enumerate(zip(calls, phases, strict=True)):
-        for turn, kind in enumerate((KILL, *errors_of(call))):
+        faults = [(call.name, kind) for kind in (KILL, *errors_of(call))]
+        if call.name == "sendto" and call.about.startswith("socket:"):
+            faults += [(NETLINK, kind) for kind in REFUSALS]
+        for turn, (name, kind) in enumerate(faults):
             recovery = recoveries[(at + turn) % len(recoveries)]
-            found.append(Point(verb, Fault(call.name, call.number, kind, call.of), recovery, phase))
+            found.append(Point(verb, Fault(name, call.number, kind, call.of), recovery, phase))
     return found
 
 

@@ -36,7 +36,8 @@ FOUND = [
     # So was a namespace that could not be looked at, or told from others.
     ("DEL", "newfstatat", r"/pod$", "ENOMEM", "DEL"),
     ("DEL", "ioctl", r"/pod$", "EIO", "DEL"),
-    # A record that could not be looked at was none.
+    # A record that could not be looked at was none, or a damaged one, which GC had to guess.
+    ("GC", "openat", r"/journal/pod-0@eth0$", "ENOMEM", "DEL"),
     ("DEL", "newfstatat", r"/journal/pod-0@eth0$", "EACCES", "DEL"),
     # The one document was missing where a thread could not come back.
     ("ADD", "setns", r"^net:", "ENOMEM", "ADD"),
