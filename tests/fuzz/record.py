@@ -24,6 +24,7 @@ FOUND = {
         "what a file says of its owner became a path that GC removes (tests/state/test_backups.py)",
         "a NUL in a file of an attachment ended GC for all (tests/state/test_backups.py)",
     ),
+    "undoing": ("a damaged record of one attachment ended GC for all, each time (tests/plugins/test_sbr_delete.py)",),
     "conflist": (
         "a network's name of 300 characters was told as a directory that fails: 5 for 7 (tests/cli/test_confdir.py)",
     ),
@@ -32,14 +33,14 @@ FOUND = {
         "a domain's name in a lease became part of a path as it was (tests/state/leases/test_hostile.py)",
     ),
     "clusterjournal": (
-        "an address of no family among those that a node has seen: error 999 (tests/ipam/whereabouts/cluster/test_seen.py)",
+        "an address of no family in what a node has seen: error 999 (tests/ipam/whereabouts/cluster/test_seen.py)",
         "a number too large for a float: error 999 (tests/state/leases/test_hostile.py)",
     ),
     "pools": (
         "half of a surrogate pair in a reservation's annotation: error 999 (tests/state/leases/test_hostile.py)",
         "a number too large for a float there: error 999 (tests/state/leases/test_hostile.py)",
     ),
-    "netlink": ("answers that are too short ended in struct.error and KeyError (the corpus)",),
+    "netlink": ("answers that are too short ended in struct.error and KeyError (tests/fuzz/corpus)",),
 }
 """Defects that a target has found, all of them mended, and the test that holds each."""
 

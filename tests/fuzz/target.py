@@ -28,6 +28,7 @@ MODULES = {
     "libcnicache": "records",
     "goscratch": "records",
     "backups": "records",
+    "undoing": "undoing",
     "eventspool": "records",
     "checkpoint": "records",
     "deviceinfo_file": "records",

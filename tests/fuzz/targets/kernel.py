@@ -71,7 +71,7 @@ class Answering:
         is_dump = int.from_bytes(datagram[6:8], "little") & 0x300 == 0x300
         self._waiting = [whole + (self._message(DONE, 2, sequence, b"\0" * 4) if is_dump else acknowledged)]
 
-    def recvmsg(self, size: int) -> tuple[bytes, list[Any], int, tuple[int, int]]:
+    def recvmsg(self, size: int, *more: int) -> tuple[bytes, list[Any], int, tuple[int, int]]:
         if not self._waiting:
             raise OSError(errno.EAGAIN, "nothing comes")
         return self._waiting.pop(0), [], 0, (0, 0)

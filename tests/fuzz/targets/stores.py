@@ -12,7 +12,7 @@ from cni_multus.cli.ipam.portable import is_lines, parse_lines
 from cni_multus.cni.addressing import Cidr, Ip
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import parse_object
-from cni_multus.cni.errors import CniError, TryAgainLater
+from cni_multus.cni.errors import CniError
 from cni_multus.cni.request import Attachment
 from cni_multus.state.leases.audit import findings
 from cni_multus.state.leases.layout import Layout
@@ -253,12 +253,14 @@ def flat_files() -> Iterable[bytes]:
 
 @target(6, 7, 11, seeds=flat_files, words=("dataDir", "ipRanges", "range_start"))
 def flatfile(data: bytes) -> None:
-    path = SCRATCH / "whereabouts.conf"
-    path.write_bytes(data.rstrip() if data.rstrip().endswith((b"}", b"]")) else data + b"]")
-    ipam = Section({"type": "whereabouts", "range": "", "kubernetes": {"kubeconfig": ""}}, "ipam")
+    """What is no JSON is waited for, half a second: somebody may be writing it."""
     try:
-        found = FlatFile.read(ipam, (str(path),))
-    except TryAgainLater:
+        parse_object(data, "the file")
+    except CniError:
         return
+    path = SCRATCH / "whereabouts.conf"
+    path.write_bytes(data)
+    ipam = Section({"type": "whereabouts", "range": "", "kubernetes": {"kubeconfig": ""}}, "ipam")
+    found = FlatFile.read(ipam, (str(path),))
     found.explain(CniError("x"))
     assert found.ipam.text("type") == "whereabouts"
