@@ -39,8 +39,8 @@ class Handing:
                 "end these pods, on this node, and try again; or uninstall without --hand-over, and they keep us here",
             )
 
-    def carry_out(self) -> None:
-        """Hand over what there is."""
+    def carry_out(self) -> list[str]:
+        """Hand over what there is; what is left."""
         if self._changes.dry:
             keys = self._hand_over.keys()
         else:
@@ -49,6 +49,7 @@ class Handing:
         for key in keys:
             path = f"{self._receipt.cni_dir}/journal/{key}"
             self._changes.do(CHANGE, path, lambda: None, "handed over to the Go Multus")
+        return [] if self._changes.dry else self._hand_over.left()
 
     def place(self) -> bool:
         """Let the Go Multus serve; False where it has not come yet."""

@@ -22,6 +22,7 @@ from cni_multus.multus.records import Turn
 from cni_multus.nads.definition import Definition
 from cni_multus.node.handable import why_not
 from cni_multus.node.root import resolved
+from cni_multus.state import files
 from cni_multus.state.backups import Backups
 from cni_multus.state.datadir import data_dir_if_any
 from cni_multus.state.journal import Attachment, Journal
@@ -72,28 +73,40 @@ class HandOver:
         """Step 1, for all of them, before the first pod of the Go Multus starts."""
         for record in self._records():
             with Turn(self._journal, record.container_id, record.ifname, wait=_TURN):
-                if now := self._journal.find(record.container_id, record.ifname):
+                if now := self._find(record.container_id, record.ifname):
                     self._guard(now)
 
     def hand_over(self) -> list[str]:
-        """Step 2, for those that can be; which they were."""
+        """Step 2, for those that can be; which they were. Requests that have begun a record are waited for."""
         done = []
-        for record in self._records():
-            with Turn(self._journal, record.container_id, record.ifname, wait=_TURN):
-                now = self._journal.find(record.container_id, record.ifname)
+        for container_id, ifname in sorted(self._journal.keys()):
+            with Turn(self._journal, container_id, ifname):
+                now = self._find(container_id, ifname)
                 if now and not why_not(now, self._root, self._bin_dir):
                     self._guard(now)
                     self._hand_over(now)
                     done.append(now.key)
         return done
 
+    def left(self) -> list[str]:
+        """The sandboxes that something is on record of; a request that is just being served is none."""
+        keys = sorted(self._journal.keys())
+        return [f"{container_id}@{ifname}" for container_id, ifname in keys if self._holds(container_id, ifname)]
+
+    def _holds(self, container_id: str, ifname: str) -> bool:
+        return bool(files.read(self._journal.path(container_id, ifname)))
+
+    def _find(self, container_id: str, ifname: str) -> Record | None:
+        """The record, None where there is none that can be read: such a one is for its DEL, by the configuration."""
+        try:
+            record = self._journal.find(container_id, ifname)
+        except CniError:
+            return None
+        return record if record is not None and record.attachments else None
+
     def _records(self) -> Iterator[Record]:
         for container_id, ifname in sorted(self._journal.keys()):
-            try:
-                record = self._journal.find(container_id, ifname)
-            except CniError:
-                continue  # a damaged one is for its DEL, by the configuration
-            if record is not None and record.attachments:
+            if record := self._find(container_id, ifname):
                 yield record
 
     def _guard(self, record: Record) -> None:

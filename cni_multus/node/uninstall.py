@@ -112,7 +112,7 @@ class _Leaving:
         self._refuse()
         stands_in = self._begin()
         self._detach_dead(stands_in)
-        if left := self._still():
+        if (left := self._still()) and not self._handing:  # what is just being attached may be handed over yet
             return Outcome(left, [])
         self._settle(stands_in)
         if not self._changes.dry:
@@ -197,9 +197,7 @@ class _Leaving:
 
     def _still(self) -> list[str]:
         """The same, once those are handed over that can be."""
-        if self._handing:
-            self._handing.carry_out()
-        return [] if self._handing and self._changes.dry else self._left()
+        return self._handing.carry_out() if self._handing else self._left()
 
     def _settle(self, path: str) -> None:
         """Wait until every runtime has seen what was last changed there."""

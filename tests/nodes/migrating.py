@@ -140,7 +140,7 @@ class Live:
 
     def uninstall(self, *, hand_over: bool = True, dry: bool = False) -> Outcome:
         """`multus uninstall --hand-over`."""
-        options = Leaving("/", str(self.bins), settle=0.5, hand_over=hand_over)
+        options = Leaving("/", str(self.bins), settle=1.0, hand_over=hand_over)
         found: list[Outcome] = []
 
         def work() -> int:
