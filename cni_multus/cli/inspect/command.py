@@ -73,11 +73,12 @@ class Inspect(Command):
         from cni_multus.cli.site import Site
 
         site = Site.of(arguments)
-        wanted = Wanted.of(arguments.what)
         node = Node.look(site, check=not arguments.no_check and not arguments.graph)
-        sandboxes = list(node.sandboxes(wanted))
+        path = node.path(arguments.what)
+        wanted = Wanted.of(arguments.what, path)
+        sandboxes = sorted(node.sandboxes(wanted), key=lambda sandbox: sandbox.pod)
         if not sandboxes and wanted.is_path:
-            sandboxes = [node.unrecorded(wanted.text)]
+            sandboxes = [node.unrecorded(path)]
         if not sandboxes and wanted.text:
             return _unknown(arguments, node)
         if wanted.text and len(sandboxes) <= FEW and not arguments.graph:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.inspect import kernel, nft
 from cni_multus.cli.inspect.attachment import names_of
+from cni_multus.cli.inspect.notes import note
 from cni_multus.cli.inspect.observing import observe
 from cni_multus.cli.inspect.records import JOURNAL, Known, Records
 from cni_multus.cli.inspect.sandbox import ANOTHER, EARLIER, GONE, LIVE, UNSEEN, Sandbox, strangers
 from cni_multus.cli.inspect.verdicts import Verdicts
+from cni_multus.cni.errors import CniError
 from cni_multus.marks import label
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ class Node:
             yield self._sandbox(known, sharing.get(known.netns, [known]))
 
     def unrecorded(self, netns: str) -> Sandbox:
-        """A namespace that no record is of."""
+        """A namespace that no record is of; the path is this process's."""
         space = kernel.look(netns)
         sandbox = Sandbox(None, netns, GONE if space.trouble else LIVE, space)
         if space.trouble is not None:
@@ -83,7 +85,7 @@ class Node:
 
     def _sandbox(self, known: Known, sharing: list[Known]) -> Sandbox:
         record = known.record
-        sandbox = Sandbox(known, self._path(known))
+        sandbox = Sandbox(known, self.path(known.netns))
         if record is None:
             sandbox.wrong.append(_why_empty(known))
             return sandbox
@@ -152,11 +154,15 @@ class Node:
             left += [str(each) for each in one.filters]
             one.wrong += [f"left on the node: {what}" for what in left]
 
-    def _path(self, known: Known) -> str:
-        """Where the namespace is for this process; a record's path may be anything."""
-        if not known.netns.startswith("/") or "\0" in known.netns:
+    def path(self, of_the_node: str) -> str:
+        """Where a namespace is for this process; "" for what cannot be one's path: a record may hold anything."""
+        if not of_the_node.startswith("/") or "\0" in of_the_node:
             return ""
-        return known.netns if self.site.root == "/" else self.site.path(known.netns)
+        try:
+            return of_the_node if self.site.root == "/" else self.site.path(of_the_node)
+        except CniError as error:
+            self.notes.append(note(of_the_node, error))
+            return ""
 
 
 def _explained(sharing: list[Known]) -> set[str]:

@@ -55,7 +55,7 @@ def leftovers(node: Node) -> Iterator[Leftover]:
 
 def unrecorded(node: Node) -> Iterator[Sandbox]:
     """Namespaces with a name on this node, and with links, that no record is of."""
-    seen = {kernel.identity(known.netns) for known in node.known if known.netns} | {node.host.identity}
+    seen = {kernel.identity(node.path(known.netns)) for known in node.known if known.netns} | {node.host.identity}
     directory = node.site.path(NAMED)
     try:
         names = sorted(files.names(directory))

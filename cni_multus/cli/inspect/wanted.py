@@ -22,9 +22,9 @@ class Wanted:
     namespace: str = ""
 
     @staticmethod
-    def of(text: str) -> Wanted:
-        """Understand what was typed."""
-        return Wanted(text, identity(text) if text.startswith("/") else "")
+    def of(text: str, path: str = "") -> Wanted:
+        """Understand what was typed; `path` is where a namespace of that name is for this process."""
+        return Wanted(text, identity(path or text) if text.startswith("/") else "")
 
     @property
     def is_path(self) -> bool:
@@ -43,4 +43,4 @@ class Wanted:
 
     def _is_at(self, known: Known) -> bool:
         record = known.record
-        return record is not None and self.namespace in (record.netns_id, identity(known.netns))
+        return record is not None and self.namespace == record.netns_id

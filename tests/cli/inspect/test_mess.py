@@ -193,6 +193,19 @@ def test_a_record_in_another_s_place_is_not_believed(node: Inspected, web: Pod) 
     assert "web-0@eth0" in ended.stdout
 
 
+def test_the_node_s_root_may_be_elsewhere(node: Inspected, web: Pod) -> None:
+    record = node.record(web)
+    record.netns = "/web-0"  # as the node has it
+    for attachment in record.attachments:
+        attachment.network["plugins"][0]["ipam"]["dataDir"] = "/addresses"  # type: ignore[index]
+    Journal(str(node.cni_dir)).write(record)
+    places = ["--root", str(node.root), "--conf-dir", "/net.d", "--cni-dir", "/multus", "--results-dir", "/cache"]
+    for typed in ("web-0", "/web-0"):
+        ended = node.run_as("multus", "inspect", typed, *places)
+        assert (ended.status, ended.stderr) == (DONE, ""), ended.stdout
+        assert "10.2.0.2: container web-0, interface net1 (host-local)" in ended.stdout
+
+
 WITHOUT = {
     "-sys_admin": "it takes CAP_SYS_ADMIN: run it as root on the node",
     "-net_admin": "it takes CAP_NET_ADMIN: run it as root on the node",
