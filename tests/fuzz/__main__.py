@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument(
         "--record", action="store_true", help="write tests/faults/results/g-fuzz.json of all runs so far"
     )
+    parser.add_argument("--until-found", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.record:
@@ -64,7 +65,7 @@ def _inside(name: str, options: argparse.Namespace) -> int:
     ):  # also what is imported late, inside functions
         from tests.fuzz.engine import fuzz
 
-        fuzz(name, options.seconds)
+        fuzz(name, options.seconds, until_found=options.until_found)
     return 0
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from hashlib import sha256
@@ -35,8 +36,9 @@ PAUSE = 0.5
 class Session:
     """What came of a target so far."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, until_found: bool = False) -> None:
         self.target = target
+        self.until_found = until_found
         self.place = WORK / target.name
         self.executions = 0
         self.violations: dict[str, str] = {}
@@ -76,12 +78,14 @@ class Session:
         path.write_bytes(data)
         path.with_suffix(".txt").write_text(str(violation))
         print(f"VIOLATION {self.target.name}: {violation}", file=sys.stderr, flush=True)
+        if self.until_found:
+            os._exit(1)
 
 
-def fuzz(name: str, seconds: int) -> None:
+def fuzz(name: str, seconds: int, *, until_found: bool = False) -> None:
     """Fuzz a target, whose modules were not imported before atheris looked; the process ends with it."""
     target = find(name)
-    session = Session(target)
+    session = Session(target, until_found=until_found)
     session.report()
     inputs = _write(session.place / "seeds", [*target.seeds(), *target.kept()])
     sandbox.enter()

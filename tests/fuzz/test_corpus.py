@@ -40,7 +40,7 @@ def test_what_is_planted_is_found_by_variants(name: str) -> None:
 
 def test_what_is_planted_is_found_by_coverage() -> None:
     """The first byte of each step is in no seed, and one step leads to the next."""
-    command = [sys.executable, "-m", "tests.fuzz", "planted_steps", "--inside", "--seconds", "10"]
+    command = [sys.executable, "-m", "tests.fuzz", "planted_steps", "--inside", "--seconds", "200", "--until-found"]
     subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
     report = json.loads((WORK / "planted_steps" / "report.json").read_text())
     assert any("the last step" in said for said in report["violations"].values()), report

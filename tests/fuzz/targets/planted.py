@@ -32,7 +32,7 @@ def planted_crash(data: bytes) -> None:
 
 @target(6, 7, seeds=seeds)
 def planted_touch(data: bytes) -> None:
-    if not _section(data).text("name", "x"):
+    if not _section(data).has("name"):
         with open("/etc/planted", "wb"):
             raise AssertionError("it is read-only")
 

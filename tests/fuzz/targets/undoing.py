@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cni_multus.linux.links import add_veth, change_link, find_link
 from cni_multus.linux.netns import Namespace
@@ -93,7 +93,7 @@ def undoing(data: bytes) -> None:
     data = data.replace(MARK.encode(), _pod().encode())
     for kind in _kinds(data):
         (SCRATCH / kind).mkdir()
-        config = {"cniVersion": "1.1.0", "name": "net", "type": kind, "dataDir": str(SCRATCH / kind)}
+        config: dict[str, Any] = {"cniVersion": "1.1.0", "name": "net", "type": kind, "dataDir": str(SCRATCH / kind)}
         config |= {"prevResult": RESULT, "cni.dev/valid-attachments": []}
         for verb in ("DEL", "DEL", "GC"):
             if verb == "GC" or not (SCRATCH / kind / "c1_eth0.json").exists():
