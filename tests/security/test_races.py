@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -76,8 +77,7 @@ def test_whatever_a_pod_does_meanwhile_the_node_keeps_nothing_and_loses_nothing(
     command = ["nsenter", f"--net={node.host.path}", "nft", "list", "ruleset"]
     rules = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert pod.container_id not in rules
-    assert "10.1.0." not in rules
-    assert "10.3.0." not in rules
+    assert not re.search(r"10\.[13]\.0\.[1-9]", rules)
     for namespace in (pod.netns, other):
         subprocess.run(["nsenter", f"--net={namespace}", "sh", "-c", ENDED], check=True)
     assert node_links(node) == bystander
