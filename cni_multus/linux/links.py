@@ -170,7 +170,13 @@ def rename_new_link(ns: Namespace, temporary: str, name: str, attempt: str) -> N
 
 
 def _make(ns: Namespace, body: bytes, name: str, attempt: str) -> Link:
-    _, answer = ns.netlink.batch(((_create(body), attempt), (get_message(name), attempt)))
+    seen = f"cannot look at {name}, which was just added to {ns}"
+    try:
+        _, answer = ns.netlink.batch(((_create(body), attempt), (get_message(name), seen)))
+    except NetlinkFailure as failure:
+        if failure.message.startswith(seen):
+            remove_link(ns, name)
+        raise
     return decode_link(answer) if answer else link(ns, name)
 
 

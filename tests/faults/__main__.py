@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 from tests.faults import results
+from tests.faults.found import FOUND
 from tests.faults.judge import Stand
 from tests.faults.points import REQUEST, Point
-from tests.faults.sweep import all_points, in_own_mounts, listed, rows, sweep
+from tests.faults.sweep import all_points, in_own_mounts, listed, remarks, rows, sweep
 from tools.build import PROGRAM
 
 KEPT = results.ROOT / ".cache" / "faults"
@@ -44,10 +45,7 @@ def main() -> int:
         shutil.rmtree(left)
     program = _own(told.program, told.kept)
     found = sweep(program, told.kept, told.workers, told.stride)
-    of = len(listed(program, told.kept))
-    missed = sum(not verdict["hit"] for verdict in found)
-    remarks = (f"{len(found)} of {of} points, of which {missed} were not reached: the request made fewer calls.",)
-    results.write("a-b-calls", TITLE, rows(found), remarks=remarks)
+    results.write("a-b-calls", TITLE, rows(found), remarks=remarks(found, listed(program, told.kept)), found=FOUND)
     for verdict in found:
         if verdict["problems"]:
             print(f"python -m tests.faults --point {verdict['point']}", *verdict["problems"], sep="\n    ")

@@ -24,8 +24,20 @@ class Row:
         self.violations = violations
 
 
-def write(part: str, title: str, rows: list[Row], *, held: str = "recovered by", remarks: tuple[str, ...] = ()) -> Path:
-    """Keep the rows of a part, which is named as its file is: `held` heads the column of what held by which means."""
+def write(
+    part: str,
+    title: str,
+    rows: list[Row],
+    *,
+    held: str = "recovered by",
+    remarks: tuple[str, ...] = (),
+    found: tuple[str, ...] = (),
+) -> Path:
+    """Keep the rows of a part, which is named as its file is.
+
+    `held` heads the columns of what held by which means, `remarks` are lines of Markdown, `found` the defects that the
+    part found in the program.
+    """
     DIRECTORY.mkdir(exist_ok=True)
     path = DIRECTORY / f"{part}.json"
     told = {
@@ -35,6 +47,7 @@ def write(part: str, title: str, rows: list[Row], *, held: str = "recovered by",
         "held": held,
         "rows": [vars(row) for row in rows],
         "remarks": list(remarks),
+        "found": list(found),
     }
     path.write_text(json.dumps(told, indent=1) + "\n")
     return path
@@ -53,13 +66,15 @@ def table() -> str:
         told = json.loads(path.read_text())
         lines += ["", f"## {told['title']}", "", f"{told['date']}, {told['commit']}", ""]
         means = sorted({mean for row in told["rows"] for mean in row["held"]})
-        heads = " | ".join(f"{told['held']} {mean}".strip() for mean in means)
+        heads = " | ".join(mean if mean.startswith("nothing") else f"{told['held']} {mean}".strip() for mean in means)
         lines += [f"| | tried | {heads} | violations |"]
         lines += [f"|---|--:|{'--:|' * len(means)}--:|"]
         for row in told["rows"]:
             held = " | ".join(str(row["held"].get(mean, 0)) for mean in means)
             lines.append(f"| {row['name']} | {row['tried']} | {held} | {row['violations']} |")
         lines += ["", *told["remarks"]] if told["remarks"] else []
+        if found := told.get("found"):
+            lines += ["", "Found, and mended:", "", *(f"- {each}" for each in found)]
     return "\n".join(lines) + "\n"
 
 

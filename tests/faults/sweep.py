@@ -11,10 +11,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.conftest import LIBC, checked
-from tests.faults.inject import KILL
+from tests.faults.inject import KILL, NETLINK
 from tests.faults.judge import NOTHING, Stand
 from tests.faults.points import VERBS, Point, points_of, shuffled
 from tests.faults.results import Row
+from tests.faults.syscalls import CANNOT_FAIL
 from tests.node import CLONE_NEWNS, MS_PRIVATE, MS_REC
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def rows(found: Sequence[dict[str, Any]]) -> list[Row]:
     """Of the table: a verb, and a kind of fault."""
     table: dict[str, Row] = {}
     for verdict in sorted(found, key=_order):
-        verb, _, _, kind, _ = verdict["point"].split("/")
-        name = f"{verb} {'killed' if kind == KILL else f'a call fails: {kind}'}"
+        verb, call, _, kind, _ = verdict["point"].split("/")
+        name = f"{verb} {'killed' if kind == KILL else f'netlink: {kind}' if call == NETLINK else kind}"
         row = table.setdefault(name, Row(name, 0, {"DEL": 0, "next ADD": 0, "GC": 0, "nothing to recover": 0}))
         row.tried += 1
         if verdict["problems"]:
@@ -103,9 +104,34 @@ def rows(found: Sequence[dict[str, Any]]) -> list[Row]:
     return list(table.values())
 
 
-def _order(verdict: dict[str, Any]) -> tuple[int, bool, str]:
-    verb, _, _, kind, _ = verdict["point"].split("/")
-    return VERBS.index(verb), kind != KILL, kind
+def remarks(found: Sequence[dict[str, Any]], points: Sequence[Point]) -> tuple[str, ...]:
+    """How much was tried, and which errors of which calls."""
+    kinds: dict[str, list[str]] = {}
+    for point in points:
+        kinds.setdefault(point.fault.name, [])
+        if point.fault.kind not in (KILL, *kinds[point.fault.name]):
+            kinds[point.fault.name].append(point.fault.kind)
+    by_errors: dict[str, list[str]] = {}
+    for name, errors in sorted(kinds.items()):
+        reason = CANNOT_FAIL[name][1] if name in CANNOT_FAIL else ""
+        by_errors.setdefault(", ".join(sorted(errors)) or f"not: it {reason}".rstrip(), []).append(f"`{name}`")
+    missed = sum(not verdict["hit"] for verdict in found)
+    return (
+        f"{len(found)} of {len(points)} points, spread over all; {missed} were not reached, as the request made fewer",
+        "calls. A pod of a bridge with ipMasq and portmap, a macvlan with whereabouts and tuning, a ptp with",
+        "firewall and bandwidth and a host-device with static and sbr, beside another one that stays. `netlink` is the",
+        "kernel's refusal of a request, the other names are system calls. Who recovers takes turns; what was as before",
+        "had nothing to recover.",
+        "",
+        "| what fails | with |",
+        "|---|---|",
+        *(f"| {', '.join(names)} | {errors} |" for errors, names in sorted(by_errors.items())),
+    )
+
+
+def _order(verdict: dict[str, Any]) -> tuple[int, bool, bool, str]:
+    verb, call, _, kind, _ = verdict["point"].split("/")
+    return VERBS.index(verb), kind != KILL, call == NETLINK, kind
 
 
 def _work(program: Path, path: Path, points: Sequence[Point]) -> None:

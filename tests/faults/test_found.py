@@ -64,6 +64,13 @@ def test_a_killed_del_that_had_moved_a_device_is_made_good(stand: Stand, calls: 
             assert verdict.problems == []
 
 
+def test_what_the_kernel_refuses_is_taken_back(stand: Stand, calls: dict[str, list[Call]]) -> None:
+    requests = [each for each in calls["ADD"] if each.name == "sendto" and each.about.startswith("socket:")]
+    for call in requests[:: len(requests) // 12]:
+        verdict = stand.attempt(Point("ADD", Fault("netlink", call.number, "EBUSY"), "DEL", REQUEST))
+        assert verdict.problems == []
+
+
 def test_an_answer_that_is_late_is_waited_for(stand: Stand, calls: dict[str, list[Call]]) -> None:
     """Else the link that was made stays where nobody knows of it."""
     answers = [each for each in calls["ADD"] if each.name == "recvmsg"]
