@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from contextlib import ExitStack
@@ -120,19 +121,30 @@ class Site:
         return os.readlink(self.node.inside.path(f"{BIN}/.multus/current"))
 
     def tree(self) -> dict[str, str]:
-        """What there is on the node but for what is the kubelet's and counters; files with their sums."""
-        places = " ".join(PLACES)
-        listed = self.node.inside.run(
-            "sh", "-c", f"for place in {places}; do [ ! -e $place ] || find $place -printf '%p %y %l\\n'; done"
-        )
-        summed = self.node.inside.run(
-            "sh", "-c", f"find {places} -type f ! -name 'last_reserved_ip*' -exec sha256sum {{}} + 2>/dev/null || :"
-        )
-        found = {path: kind for path, _, kind in (line.partition(" ") for line in listed.splitlines())}
-        found.update({path: total for total, _, path in (line.partition("  ") for line in summed.splitlines())})
-        return {path: kind for path, kind in found.items() if not path.startswith(OF_PODS)}
+        """What there is on the node but for what is the kubelet's; files with what they hold, unless that counts."""
+        root = str(self.node.inside.path("/"))
+        found: dict[str, str] = {}
+        for place in PLACES:
+            for directory, folders, files in os.walk(f"{root}{place}"):
+                inside = directory.removeprefix(root)
+                folders[:] = [name for name in folders if f"{inside}/{name}" not in OF_PODS]
+                found[inside] = "directory"
+                found.update({f"{inside}/{name}": _held(f"{directory}/{name}") for name in [*folders, *files]})
+        return found
 
     def network(self) -> set[str]:
         """The links and the rules of the node."""
         links = self.node.inside.run("sh", "-c", "ip -o link | cut -d: -f2 | cut -d@ -f1")
         return {*links.split(), *self.node.inside.run("nft", "list", "ruleset").splitlines()}
+
+
+def _held(path: str) -> str:
+    """What there is; nothing of a counter, and of what is just going away."""
+    if os.path.islink(path):
+        return os.readlink(path)
+    try:
+        return "" if "/last_reserved_ip." in path else hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except IsADirectoryError:
+        return "directory"
+    except FileNotFoundError:
+        return ""

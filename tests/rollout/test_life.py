@@ -15,10 +15,12 @@ from tests.rollout.site import BIN, FIRST, NET_D, SECOND
 if TYPE_CHECKING:
     from tests.rollout.site import Site
 
-MADE = {f"{BIN}/multus", f"{BIN}/.multus", f"{NET_D}/00-multus.conflist", f"{NET_D}/multus.d", "/var/lib/cni/multus"}
-STAYS = {"/run/multus"}
-"""What the kubelet makes for the pod; the end of an uninstallation removes it."""
-OF_RED = {f"/var/lib/cni/networks/red{name}" for name in ("", "/lock", "/last_reserved_ip.0")}
+MADE = {
+    *(f"{BIN}/multus", f"{BIN}/.multus", f"{NET_D}/00-multus.conflist", f"{NET_D}/multus.d"),
+    *("/var/lib/cni/multus", "/run/multus"),
+}
+RED, OF_PRIMARY = "/var/lib/cni/networks/red", "/var/lib/cni/networks/primary"
+KEPT = {f"{RED}{name}" for name in ("", "/lock", "/last_reserved_ip.0")}
 """What host-local keeps of a network that had pods."""
 BOTH = ["eth0", "net1"]
 
@@ -30,7 +32,7 @@ def test_it_joins_a_node_is_rolled_out_and_leaves(site: Site) -> None:
     tree, network = site.tree(), site.network()
 
     site.apply(FIRST)
-    assert new(site, tree) == MADE | STAYS
+    assert new(site, tree) == MADE
     site.node.apply(definition("red", site.namespace, macvlan("red", "10.61.0.0/24")))
     web = Deployment(site, "web", 3, "red")
     for pod in web.pods:
@@ -56,12 +58,12 @@ def test_it_joins_a_node_is_rolled_out_and_leaves(site: Site) -> None:
     web.end()
     until(lambda: not new(site, tree) & MADE, lambda: f"there still is {new(site, tree)}")
     after.end()
-    assert new(site, tree) == {min(OF_RED)}
-    assert {path: what for path, what in site.tree().items() if path not in STAYS | OF_RED} == tree
+    assert new(site, tree) == {RED}
+    assert {path: what for path, what in site.tree().items() if path not in KEPT} == tree
     assert site.network() == network
     before.end()
+    assert [path for path in site.tree() if path.startswith(f"{OF_PRIMARY}/10.")] == []
     assert failures(site) == []
-    until(lambda: not before.pods + web.pods + after.pods, lambda: "the API still has pods")
 
 
 def new(site: Site, tree: dict[str, str]) -> set[str]:
