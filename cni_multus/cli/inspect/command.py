@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command, UsageError
-from cni_multus.cli.options import add_output, add_site
+from cni_multus.cli.options import add_api, add_output, add_site
 from cni_multus.cli.output import emit, one_line, warn
 
 if TYPE_CHECKING:
@@ -31,7 +31,8 @@ class Inspect(Command):
         "Show what is attached on this node: of each interface its network, what it stands on, its addresses, routes, "
         "rules, kernel settings, nftables objects, limits, and who has its addresses by IPAM; what the kernel shows, "
         "what is recorded otherwise, in brackets, and what neither explains. Run it as root in the node's network "
-        "namespace. No API server is asked, nothing is locked, and nothing is changed."
+        "namespace. Nothing is locked, and nothing is changed. An API server is not needed; the one that the node's "
+        "configuration names is asked for single pods."
     )
     exits = {
         DONE: "shown, and all is as recorded",
@@ -64,6 +65,7 @@ class Inspect(Command):
         )
         add_output(parser)
         add_site(parser)
+        add_api(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
         if arguments.what and arguments.all:
@@ -82,7 +84,7 @@ class Inspect(Command):
         if not sandboxes and wanted.text:
             return _unknown(arguments, node)
         if wanted.text and len(sandboxes) <= FEW and not arguments.graph:
-            _deepen(sandboxes)
+            _deepen(node, sandboxes)
         left = _leftovers(node) if not wanted.text else []
         if not wanted.text:
             from cni_multus.cli.inspect.leftovers import unrecorded
@@ -114,9 +116,16 @@ def _show(arguments: argparse.Namespace, node: Node, sandboxes: list[Sandbox], l
     emit(arguments.output, document, tables(sandboxes, left, node.notes, details=details))
 
 
-def _deepen(sandboxes: list[Sandbox]) -> None:
+def _deepen(node: Node, sandboxes: list[Sandbox]) -> None:
+    """Look closer: into what the kernel counts, and what the API server says."""
+    from cni_multus.cli.inspect.api import ask, tell
     from cni_multus.cli.inspect.details import details
 
+    pods = [sandbox.known.pod for sandbox in sandboxes if sandbox.known and sandbox.known.pod.count("/") == 1]
+    told = ask(node.site, pods, node.notes)
+    for sandbox in sandboxes:
+        if sandbox.known and sandbox.known.pod in told:
+            tell(sandbox, told[sandbox.known.pod])
     for sandbox in sandboxes:
         if any(one.link for one in sandbox.observed):
             found = details(sandbox.netns, sandbox.notes)
@@ -131,6 +140,12 @@ def _leftovers(node: Node) -> list[Leftover]:
 
 
 def _unknown(arguments: argparse.Namespace, node: Node) -> int:
+    if arguments.what.count("/") == 1:
+        from cni_multus.cli.inspect.api import ask
+
+        pod = ask(node.site, [arguments.what], node.notes).get(arguments.what)
+        if pod is not None:
+            warn(f"the API server has pod {arguments.what}: {pod.told}")
     text = f"no pod, no container and no namespace of {arguments.what!r} is on record in {node.site.cni_dir}"
     sys.stderr.write(f"multus inspect: {one_line(text)}; `multus inspect` lists those that are\n")
     for note in node.notes:

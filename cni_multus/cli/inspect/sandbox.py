@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cni_multus.cli.inspect.described import described_address, span, utc
 
 if TYPE_CHECKING:
+    from cni_multus.cli.inspect.api import Pod
     from cni_multus.cli.inspect.attachment import Observed
     from cni_multus.cli.inspect.kernel import Space
     from cni_multus.cli.inspect.notes import Note
@@ -38,6 +39,8 @@ class Sandbox:
     wrong: list[str] = field(default_factory=list)
     """What differs and is no interface's."""
     notes: list[Note] = field(default_factory=list)
+    api: Pod | None = None
+    """What the API server says of the pod, where it was asked."""
 
     @property
     def pod(self) -> str:
@@ -73,6 +76,7 @@ class Sandbox:
             document |= {"created": utc(record.created), "age": span(self.age) if self.age else ""}
             document |= {"complete": record.complete, "detaching": record.failed}
         document |= {
+            "api": self.api.to_json() if self.api else None,
             "interfaces": [one.to_json() for one in self.observed],
             "unknown": [self.stranger(link) for link in self.strangers],
             "differences": self.wrong,

@@ -76,6 +76,8 @@ def tables(
     yield Table("Differences between the records and the kernel", (*_WHOSE, *_RED), wrong)
     if details:
         yield from _details(sandboxes)
+    asked = [{"pod": box.pod, "text": box.api.told} for box in sandboxes if box.api]
+    yield Table("By the API server", (Column("POD", "pod"), Column("IS", "text")), asked)
     unknown = [{"pod": box.pod, **box.stranger(link)} for box in sandboxes for link in box.strangers]
     columns = (Column("POD", "pod"), Column("INTERFACE", "interface"), Column("KIND", "kind"))
     yield Table("Interfaces that no record has", (*columns, Column("ADDRESSES", "addresses")), unknown)
