@@ -138,9 +138,9 @@ class Live:
         assert install(wanted, changes) == ""
         return changes.made
 
-    def uninstall(self, *, hand_over: bool = True, dry: bool = False) -> Outcome:
+    def uninstall(self, *, hand_over: bool = True, dry: bool = False, settle: float = 0.1) -> Outcome:
         """`multus uninstall --hand-over`."""
-        options = Leaving("/", str(self.bins), settle=1.0, hand_over=hand_over)
+        options = Leaving("/", str(self.bins), settle=settle, hand_over=hand_over)
         found: list[Outcome] = []
 
         def work() -> int:

@@ -122,7 +122,7 @@ def test_pods_start_and_stop_meanwhile(live: Live) -> None:
         live.runtime.delete(pod.container_id, pod.netns)
 
     with Load(*(lambda _, pod=pod: work(pod) for pod in busy)) as load:
-        assert live.uninstall().complete
+        assert live.uninstall(settle=1.5).complete
     assert load.failures == []
     assert min(load.done) > 0
     assert is_go_s(live)
