@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.inspect.attachment import plugins_of
+from cni_multus.cli.inspect.notes import is_forbidden
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CheckFailed, CniError
 from cni_multus.cni.request import Request
@@ -60,7 +61,7 @@ class Verdicts:
             _, _, what = failed.message.partition(": ")
             return (what or failed.message).split("; ")
         except (CniError, OSError, ValueError) as error:
-            return [f"{kind} cannot check it: {error}"]
+            return [] if is_forbidden(error) else [f"{kind} cannot check it: {error}"]  # who may not look says so once
         return []
 
     def _request(self, one: Observed, section: Section) -> Request:
