@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.node import Node, Pod
 
 ROOT = TESTS.parent
-OPENS = re.compile(r"follow=True|wrong_with_path|os\.open")
+OPENS = re.compile(r"\bread\(.*follow=True|wrong_with_path|os\.open")
 KUBECONFIG = "/etc/cni/net.d/whereabouts.d/whereabouts.kubeconfig"
 
 FREE: list[dict[str, Any]] = [
