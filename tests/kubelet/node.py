@@ -64,14 +64,8 @@ class KubeNode:
     def kubectl(self, *arguments: str, document: object = None) -> str:
         """What kubectl prints; a document is its standard input."""
         options = [f"--kubeconfig={self._kubeconfig}", f"--cache-dir={self._kubeconfig}.cache"]
-        command = [
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            str(crikit().program("kubectl")),
-            *options,
-            *arguments,
-        ]  # it may wait
+        kept = ["setpriv", "--pdeathsig", "KILL"]  # what waits for something does so no longer than this process
+        command = [*kept, str(crikit().program("kubectl")), *options, *arguments]
         told = json.dumps(document) if document is not None else None
         done = subprocess.run(command, input=told, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
