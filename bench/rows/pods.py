@@ -56,6 +56,7 @@ class Site:
         self.cluster = cluster
         self._config = multus(runtime, [bridge(runtime)])
         url = cluster.road(str(runtime.world.node), raw=True).url
+        self._config["nadPaths"] = [str(runtime.data)]
         self._config["kubeconfig"] = str(cluster.kubeconfig(style="json", server=url))
         for number in range(max(COUNTS)):
             text = json.dumps(macvlan(runtime, number))

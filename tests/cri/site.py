@@ -46,7 +46,8 @@ class Site:
     def config(self, *delegates: object, **more: object) -> dict[str, Any]:
         """00-multus.conf in the newest version that the runtime knows, under a name of its own."""
         version = self.containerd.newest_version
-        return self.node.config(*delegates, **{"cniVersion": version, "name": f"network{next(_numbers)}", **more})
+        there = {"nadPaths": [str(self.node.root)], "name": f"network{next(_numbers)}"}
+        return self.node.config(*delegates, **{"cniVersion": version, **there, **more})
 
     def three(self) -> dict[str, Any]:
         """A bridge, a macvlan, and a second bridge."""
