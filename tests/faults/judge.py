@@ -108,10 +108,10 @@ class Stand:
         return ended
 
     def _change(self, point: Point, verdict: Verdict) -> None:
-        before = self.audit.glance()
+        may_change = point.verb != "CHECK" and point.phase != START
+        before = {} if may_change else self.audit.glance()
         ended = self._disturb(point, verdict)
-        may_change = point.verb != "CHECK" and (point.phase != START or ended.status == 0)
-        if not may_change and self._is_as(before):
+        if not may_change and (ended.status or point.verb == "CHECK") and self._is_as(before):
             return
         if point.verb == "CHECK":
             verdict.problems += _shown("CHECK changed", self.audit.wrong())
@@ -128,8 +128,10 @@ class Stand:
                 verdict.by = point.recovery
                 self._put_right(point.recovery, verdict)
             return
-        if not self.audit.is_clean():
-            verdict.by = point.recovery
+        if self.audit.is_clean():
+            self._put_right("DEL", verdict)  # as the runtime does, whatever is left
+            return
+        verdict.by = point.recovery
         self._put_right(point.recovery, verdict)
 
     def _is_as(self, before: dict[str, object]) -> bool:
