@@ -83,7 +83,7 @@ def _failure(attempt: str, request: bytes, code: int, extended: bytes) -> Netlin
 class Socket:
     """A conversation with the kernel in the network namespace that it was opened in; one thread at a time."""
 
-    __slots__ = ("_missed", "_sequence", "_socket")
+    __slots__ = ("_missed", "_sequence", "_socket", "takes_torn", "was_torn")
 
     def __init__(self, protocol: int = ROUTE) -> None:
         try:
@@ -92,6 +92,9 @@ class Socket:
             raise IoFailure(f"cannot open a netlink socket: {error.strerror}") from error
         self._sequence = 0
         self._missed: OSError | None = None
+        self.takes_torn = False
+        """Whether a listing will do that changes whenever it is read, as on a busy node; `was_torn`: there was one."""
+        self.was_torn = False
         for option in (_NETLINK_EXT_ACK, _NETLINK_CAP_ACK, _NETLINK_GET_STRICT_CHK):
             self._set(_SOL_NETLINK, option, 1)
         if not self._set(_socket.SOL_SOCKET, _SO_RCVBUFFORCE, _RECEIVE_BUFFER):
@@ -118,9 +121,10 @@ class Socket:
 
     def dump(self, message: bytes, attempt: str = "cannot list") -> list[tuple[int, bytes]]:
         """(type, body) of everything that `message` asks for, read in one piece; TryAgainLater if it keeps changing."""
-        for _ in range(_DUMP_ATTEMPTS):
-            listed = self._dump_once(message, attempt)
-            if listed is not None:
+        for left in range(_DUMP_ATTEMPTS - 1, -1, -1):
+            listed, whole = self._dump_once(message, attempt)
+            self.was_torn = self.was_torn or not (whole or left)
+            if whole or (self.takes_torn and not left):
                 return listed
         raise TryAgainLater(f"{attempt}: it changed while it was read, {_DUMP_ATTEMPTS} times in a row")
 
@@ -165,7 +169,8 @@ class Socket:
             raise failure
         return replies
 
-    def _dump_once(self, message: bytes, attempt: str) -> list[tuple[int, bytes]] | None:
+    def _dump_once(self, message: bytes, attempt: str) -> tuple[list[tuple[int, bytes]], bool]:
+        """What is listed, and whether nothing changed meanwhile."""
         expected = self._send([message], attempt)
         listed: list[tuple[int, bytes]] = []
         interrupted = False
@@ -186,7 +191,7 @@ class Socket:
                 if kind == NLMSG_DONE:
                     if len(body) >= 4 and signed(body[:4]) < 0:
                         raise _failure(attempt, message, -signed(body[:4]), body[4:])
-                    return None if interrupted else listed
+                    return listed, not interrupted
                 listed.append((kind, body))
 
     def _send(self, messages: list[bytes], attempt: str) -> int:

@@ -55,10 +55,16 @@ class Space:
     """Of ports of bridges, and of bridges: {VLAN: flags}; read of the node only."""
     trouble: Note | None = None
     notes: list[Note] = field(default_factory=list)
+    _named: dict[str, Link] = field(default_factory=dict)
+
+    def take(self, links: Iterable[Link]) -> None:
+        """Put the links in order."""
+        self.links = {link.index: link for link in links}
+        self._named = {link.name: link for link in self.links.values()}
 
     def named(self, name: str) -> Link | None:
         """The link with that name."""
-        return next((link for link in self.links.values() if link.name == name), None)
+        return self._named.get(name)
 
     @property
     def own(self) -> list[Link]:
@@ -80,11 +86,15 @@ def look(path: str) -> Space:
 
 def look_here() -> Space:
     """The namespace that this process is in, the node's, with the VLANs of its bridges."""
-    with Namespace.host() as host:
-        stat = os.fstat(host.fd)
-        space = Space(host.path, f"{stat.st_dev}:{stat.st_ino}")
-        _read(host, space)
-        _attempt(space, lambda: space.vlans.update(list_vlans(host)))
+    space = Space("the node's namespace")
+    try:
+        with Namespace.host() as host:
+            space.path, (device, inode) = host.path, host.identity
+            space.identity = f"{device}:{inode}"
+            _read(host, space)
+            _attempt(space, lambda: space.vlans.update(list_vlans(host)))
+    except CniError as error:
+        space.trouble = note(space.path, error)
     return space
 
 
@@ -113,7 +123,8 @@ def running_boot() -> str:
 
 
 def _read(ns: Namespace, space: Space) -> None:
-    space.links = {link.index: link for link in list_links(ns)}  # what fails here, fails for all
+    ns.netlink.takes_torn = True  # on a busy node there is always somebody who changes something
+    space.take(list_links(ns))  # what fails here, fails for all
     for address in _attempt(space, lambda: list_addresses(ns)) or ():
         space.addresses.setdefault(address.index, []).append(address)
     listed = _attempt(space, lambda: list_routes(ns)) or []
@@ -124,6 +135,8 @@ def _read(ns: Namespace, space: Space) -> None:
     space.policies = _attempt(space, lambda: list_policies(ns)) or []
     for each in _attempt(space, lambda: list_queueing(ns)) or ():
         space.queueing.setdefault(each.index, []).append(each)
+    if ns.netlink.was_torn:
+        space.notes.append(Note(space.path, f"{space.path} changed while it was read, again and again: look once more"))
 
 
 def _attempt(space: Space, read: Callable[[], T]) -> T | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cni_multus.bridging import spoofing
 from cni_multus.cli.inspect.notes import LIST_NFTABLES, Note, note
-from cni_multus.cni.errors import CniError, IoFailure, NetlinkFailure
+from cni_multus.cni.errors import CniError, NetlinkFailure
 from cni_multus.firewall import rules as firewall
 from cni_multus.linux.addresses import written
 from cni_multus.linux.netns import Namespace
@@ -92,6 +92,11 @@ def look(host: Namespace | None = None) -> Filters:
         with Namespace.host() as here:
             return look(here)
     filters = Filters()
+    try:
+        host.netfilter.takes_torn = True  # on a busy node there is always somebody who changes something
+    except CniError as error:  # a kernel without it
+        filters.notes += [] if _is_unknown(error) else [note("nftables", error, LIST_NFTABLES)]
+        return filters
     there = [table for table in TABLES if _tolerate(filters, table, lambda table=table: _exists(host, table))]  # type: ignore[misc]
     filters.tables = [_name(table) for table in there]
     for table, name, types in SETS:
@@ -112,11 +117,15 @@ def chain_rules(host: Namespace, table: str, chain: str) -> list[str]:
 def _exists(host: Namespace, table: Table) -> bool:
     try:
         return table.exists(host)
-    except (NetlinkFailure, IoFailure) as failure:
-        cause = failure if isinstance(failure, NetlinkFailure) else failure.__cause__
-        if getattr(cause, "errno", 0) in _UNKNOWN:
+    except CniError as failure:
+        if _is_unknown(failure):
             return False
         raise
+
+
+def _is_unknown(failure: CniError) -> bool:
+    cause = failure if isinstance(failure, NetlinkFailure) else failure.__cause__
+    return getattr(cause, "errno", 0) in _UNKNOWN
 
 
 def _take_set(host: Namespace, filters: Filters, table: Table, name: str, types: tuple[int, ...]) -> None:

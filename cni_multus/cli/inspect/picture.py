@@ -7,9 +7,24 @@ angles only, and cross no box, however many pods there are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cni_multus.cli.inspect.layout import (
+    ANCHOR_HEIGHT,
+    GAP,
+    LANE,
+    LEVEL,
+    MARGIN,
+    POD,
+    ROW,
+    Placed,
+    anchor_lines,
+    anchor_width,
+    height_of,
+    in_columns,
+    lines_of,
+    rows_of,
+)
 from cni_multus.cli.inspect.svg import Svg, width
 
 if TYPE_CHECKING:
@@ -19,27 +34,6 @@ if TYPE_CHECKING:
 
 COLOURS = ("#1f77b4", "#d9730d", "#2a9d4a", "#8e5bd0", "#0f9aa7", "#b5487f", "#8a6d1b", "#4a5fd0", "#6b8e23", "#7a4a3a")
 INK, FAINT, RED, LINE = "#1f2933", "#69747f", "#c0262d", "#9aa5b1"
-MARGIN, GAP = 24.0, 14.0
-POD, ROW, HEAD = 380.0, 17.0, 24.0
-ANCHOR_HEIGHT, LEVEL, LANE = 58.0, 78.0, 9.0
-SHAPE = 1.5
-"""The width that is aimed at, in heights."""
-
-MOST_ADDRESSES = 4
-"""Of one interface; how many more there are is said."""
-
-MOST_WRONG = 3
-"""Differences of one interface, likewise."""
-
-
-@dataclass(slots=True)
-class Placed:
-    """A box and where it is."""
-
-    box: Box
-    x: float
-    y: float
-    high: float
 
 
 def picture(scene: Scene) -> str:
@@ -58,8 +52,8 @@ class _Picture:
     def draw(self) -> str:
         svg, scene = self._svg, self._scene
         svg.text(MARGIN, MARGIN + 8, scene.title, bold=True, size=16)
-        across = sum(_anchor_width(each) + GAP for each in scene.anchors)
-        columns = _columns(scene.boxes, self._gutter, across)
+        across = sum(anchor_width(each) + GAP for each in scene.anchors)
+        columns = in_columns(scene.boxes, self._gutter, across)
         wide = max(
             2 * MARGIN + len(columns) * (POD + self._gutter),
             2 * MARGIN + across,
@@ -86,8 +80,8 @@ class _Picture:
         places: dict[str, tuple[float, float]] = {}
         x = MARGIN + 4
         for anchor in anchors:
-            places[anchor.name] = (x + _anchor_width(anchor) / 2, top + 16 + anchor.level * LEVEL + ANCHOR_HEIGHT)
-            x += _anchor_width(anchor) + GAP
+            places[anchor.name] = (x + anchor_width(anchor) / 2, top + 16 + anchor.level * LEVEL + ANCHOR_HEIGHT)
+            x += anchor_width(anchor) + GAP
         for anchor in anchors:
             to_x, low = places[anchor.name]
             for at, name in enumerate(anchor.on):
@@ -96,23 +90,23 @@ class _Picture:
                 svg.line((from_x - 8, from_y), (from_x - 8, middle), (side, middle), (side, middle + 9), stroke=LINE)
         for anchor in anchors:
             middle, low = places[anchor.name]
-            self._draw_anchor(anchor, middle - _anchor_width(anchor) / 2, low - ANCHOR_HEIGHT)
+            self._draw_anchor(anchor, middle - anchor_width(anchor) / 2, low - ANCHOR_HEIGHT)
         return places, top + high
 
     def _draw_anchor(self, anchor: Anchor, x: float, y: float) -> None:
         svg = self._svg
         colour = self._colours.get(anchor.name, LINE)
-        svg.box(x, y, _anchor_width(anchor), ANCHOR_HEIGHT, fill="#ffffff", stroke=colour, dashed=not anchor.up)
+        svg.box(x, y, anchor_width(anchor), ANCHOR_HEIGHT, fill="#ffffff", stroke=colour, dashed=not anchor.up)
         svg.text(x + 10, y + 18, anchor.name, bold=True)
-        for at, (text, is_wrong) in enumerate(_anchor_lines(anchor)):
+        for at, (text, is_wrong) in enumerate(anchor_lines(anchor)):
             svg.text(x + 10, y + 35 + 15 * at, text, fill=RED if is_wrong else FAINT, size=11)
 
     def _place(self, column: Sequence[Box], at: int, top: float) -> list[Placed]:
         x = MARGIN + at * (POD + self._gutter) + self._gutter - 8
         y, placed = top, []
         for box in column:
-            placed.append(Placed(box, x, y, _height(box)))
-            y += _height(box) + GAP
+            placed.append(Placed(box, x, y, height_of(box)))
+            y += height_of(box) + GAP
         return placed
 
     def _draw_lines(
@@ -124,7 +118,7 @@ class _Picture:
             reached = []
             for column in columns:
                 rows = [
-                    (each.x, y + ROW / 2) for each in column for end, y in _rows_of(each) if end.anchor == anchor.name
+                    (each.x, y + ROW / 2) for each in column for end, y in rows_of(each) if end.anchor == anchor.name
                 ]
                 if not rows:
                     continue
@@ -155,7 +149,7 @@ class _Picture:
             dashed=bool(box.wrong),
         )
         svg.text(placed.x + 10, placed.y + 16, box.name, bold=True, room=POD - 20)
-        for end, y in _rows_of(placed):
+        for end, y in rows_of(placed):
             self._draw_end(end, placed.x, y)
         if box.wrong:
             svg.text(placed.x + 10, placed.y + placed.high - 7, box.wrong, fill=RED, size=11, room=POD - 20)
@@ -176,7 +170,7 @@ class _Picture:
             size=11,
             room=126,
         )
-        for at, (text, is_wrong) in enumerate(_lines(end)):
+        for at, (text, is_wrong) in enumerate(lines_of(end)):
             left, size = (x + 24, 11.0) if is_wrong else (x + 214, 12.0)
             svg.text(
                 left, y + 13 + ROW * at, text, fill=RED if is_wrong else colour, size=size, room=x + POD - 8 - left
@@ -197,56 +191,3 @@ class _Picture:
             y += 14
             self._svg.text(MARGIN, y, line, fill=FAINT, size=11)
         return y
-
-
-def _columns(boxes: Sequence[Box], gutter: float, across: float) -> list[list[Box]]:
-    """The boxes in as many columns of about one height as give the picture its shape; `across` is wide anyway."""
-    total = sum(_height(box) + GAP for box in boxes)
-    count = max(1, min(len(boxes), int(across // (POD + gutter))))
-    while count * (POD + gutter) < SHAPE * total / count and count < len(boxes):
-        count += 1
-    columns: list[list[Box]] = [[]]
-    filled = 0.0
-    for box in boxes:
-        if columns[-1] and filled + (_height(box) + GAP) / 2 > total * len(columns) / count:
-            columns.append([])
-        columns[-1].append(box)
-        filled += _height(box) + GAP
-    return columns
-
-
-def _lines(end: End) -> list[tuple[str, bool]]:
-    """What is told of an interface, a line each, and whether it is a warning."""
-    told = [f"VLAN {end.vlans}"] if end.vlans else []
-    told += end.addresses[:MOST_ADDRESSES]
-    if len(end.addresses) > MOST_ADDRESSES:
-        told.append(f"and {len(end.addresses) - MOST_ADDRESSES} more")
-    wrong = [f"! {text}" for text in end.wrong[:MOST_WRONG]]
-    if len(end.wrong) > MOST_WRONG:
-        wrong.append(f"! and {len(end.wrong) - MOST_WRONG} more")
-    return [*((text, False) for text in told or ["-"]), *((text, True) for text in wrong)]
-
-
-def _height(box: Box) -> float:
-    return HEAD + ROW * (sum(len(_lines(end)) for end in box.ends) + bool(box.wrong)) + 6
-
-
-def _rows_of(placed: Placed) -> list[tuple[End, float]]:
-    """Each interface, and where its lines begin."""
-    y, found = placed.y + HEAD, []
-    for end in placed.box.ends:
-        found.append((end, y))
-        y += ROW * len(_lines(end))
-    return found
-
-
-def _anchor_lines(anchor: Anchor) -> list[tuple[str, bool]]:
-    """What stands below its name, and whether that is a warning."""
-    words = [anchor.kind, *([f"mtu {anchor.mtu}"] if anchor.mtu else []), *([anchor.detail] if anchor.detail else [])]
-    lines = [(", ".join(words) + ("" if anchor.up else ", DOWN"), not anchor.up)]
-    return [*lines, (" ".join(anchor.addresses[:2]), False)] if anchor.addresses else lines
-
-
-def _anchor_width(anchor: Anchor) -> float:
-    texts = [width(text, 11) for text, _ in _anchor_lines(anchor)]
-    return max(110.0, width(anchor.name) * 1.05 + 20, *(each + 20 for each in texts))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyroute2 import IPRoute
@@ -118,3 +121,20 @@ def test_nftables_objects_are_told_by_their_attachment(node: Inspected) -> None:
     assert found["inet multus_firewall", "pods4"] == "10.1.0.2"
     assert found["inet multus_hostports", "any4"] == "tcp . 8080 -> 10.1.0.2:80"
     assert set(filters.tables) == {each for each, _ in found}
+
+
+def test_a_namespace_that_never_stands_still_is_read_all_the_same(netns: MakeNamespace) -> None:
+    path = netns("pod")
+    (Path(path).parent / "links").write_text(
+        "".join(f"link add n{at} type veth peer name m{at}\n" for at in range(150))
+    )
+    shell(path, f"ip -batch {Path(path).parent}/links")
+    stirring = "while :; do ip link add x type veth peer name y; ip link del x; done"
+    with subprocess.Popen(["nsenter", f"--net={path}", "sh", "-c", stirring], process_group=0) as stirrer:
+        try:
+            for _ in range(5):
+                space = kernel.look(path)
+                assert space.trouble is None
+                assert {f"n{at}" for at in range(150)} <= {link.name for link in space.own}
+        finally:
+            os.killpg(stirrer.pid, signal.SIGKILL)
