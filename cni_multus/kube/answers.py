@@ -82,6 +82,10 @@ class Call:
         return f"cannot {self.verb} {self.path}"
 
 
+_SURELY_A_TOKEN = 16
+"""Characters from which on nothing else in an object is one by chance."""
+
+
 def document(call: Call, answer: Answer, attempt: str, token: str) -> dict[str, object]:
     """The object that the server sent, or the error that it means: `attempt` failed. `token` is not shown."""
     if 300 <= answer.status < 400:
@@ -91,8 +95,11 @@ def document(call: Call, answer: Answer, attempt: str, token: str) -> dict[str, 
         )
     if answer.status >= 400:
         raise _refusal(call, answer, attempt, token)
+    body = answer.body
+    if len(token) >= _SURELY_A_TOKEN:
+        body = body.replace(token.encode(), b"***")
     try:
-        found = parse_object(answer.body, "the answer", call.largest)
+        found = parse_object(body, "the answer", call.largest)
     except DecodingFailure as error:
         raise BadAnswer(f"{attempt}: {error.message}", ambiguous=call.changes) from error
     if not isinstance(found.get("metadata"), dict) or not isinstance(found.get("kind"), str):

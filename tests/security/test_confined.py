@@ -58,6 +58,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
         {"plugins": [{"type": "bridge"}, {"type": "tuning", "dataDir": "/var/lib/cni/multus/journal"}]},
     ),
     ("dataDir", {"type": "host-device", "dataDir": "/run/multus"}),
+    ("dataDir", {"type": "sbr", "dataDir": "/run/multus/linked/../sbr"}),
     ("ipam.resolvConf", {"type": "macvlan", "ipam": {"type": "host-local", "resolvConf": "/etc/shadow"}}),
     (
         "ipam.configuration_path",

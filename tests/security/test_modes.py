@@ -45,6 +45,7 @@ def test_nothing_is_anybody_elses_for_an_instant(node: Node, pod: Pod, tmp_path:
         if command == "ADD":
             _look(node)
     assert len(asked) > 20
+    assert asked[f"multus/journal/{pod.container_id}@eth0"] == 0o600
     for path, mode in asked.items():
         assert not mode & 0o022, f"{path} is made with {mode:o}"
         is_closed = path.startswith(CLOSED) and not mode & 0o077

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.conftest import entered
 from tests.kube.lying import LyingServer, answer, refusal
 from tests.nodes.machine import CERTIFICATE, NET_D, Machine
 from tests.security.asking import NAMESPACE
@@ -91,9 +92,12 @@ def kubeconfig(directory: Path, server: str, user: dict[str, Any], *, torn: bool
 def test_no_request_tells_how_it_is_known(node: Node, pod: Pod, tmp_path: Path, what: str) -> None:
     """Errors, the log, the journal and the spool, whatever the server makes of the credentials."""
     log = tmp_path / "log"
+    subprocess.run(["nsenter", f"--net={node.host.path}", "ip", "link", "set", "lo", "up"], check=True)
     user = CREDENTIALS.get(what, {"token": SECRET})
-    for said, lie in ANSWERS.items() if what == "a token" else [("refused", ANSWERS["refused"])]:
-        with LyingServer(lie) as server:
+    for said, lie in ANSWERS.items() if what == "a token" else [("refused", refusal(403, "Forbidden"))]:
+        with entered(node.host.path):
+            listening = LyingServer(lie)
+        with listening as server:
             path = kubeconfig(tmp_path / "credentials", server.url, user, torn=what == "a torn file")
             more = {"kubeconfig": path, "apiTimeout": 1, "logLevel": "debug", "logFile": str(log)}
             ipam = {"type": "whereabouts", "range": "10.9.0.0/24", "kubernetes": {"kubeconfig": path}}
@@ -104,6 +108,8 @@ def test_no_request_tells_how_it_is_known(node: Node, pod: Pod, tmp_path: Path, 
                     shown = node.call(command, config, None if command == "STATUS" else pod, K8S_SECRET=SECRET)
                     hidden(shown.stdout, shown.stderr)
                     assert command != "ADD" or shown.status, said
+            if user in (CREDENTIALS["a token"], CREDENTIALS["a token's file"]) and what != "a torn file":
+                assert {each.headers["authorization"] for each in server.requests} == {f"Bearer {SECRET}"}
     hidden(log.read_text(), kept(node.cni_dir), kept(node.leases))
     assert NAMESPACE in log.read_text()
 

@@ -197,6 +197,7 @@ FOUND = (
     "Ten thousand ranges in one definition cost the node 48 s of a processor for each pod: compared each with each.",
     "A program in a plugin directory was executed though every user of the node could replace it.",
     "A token was sent in clear text wherever a kubeconfig's `http://` led.",
+    "A token that a server repeated as the name or the kind of an object was told in the error, and in the log.",
     "With a umask of 0 anybody could write to the log's directory, and for an instant to that of device-info.",
     "A log that was just being packed could be read by everybody for an instant.",
 )
