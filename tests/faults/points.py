@@ -5,7 +5,7 @@ A point is written `ADD/openat/57/EIO/DEL`: the 57th openat of an ADD fails with
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tests.faults.inject import KILL, NETLINK, Fault
 from tests.faults.syscalls import errors_of
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from tests.faults.inject import Call
 
+T = TypeVar("T")
 RECOVERIES = {"ADD": ("DEL", "ADD", "GC"), "DEL": ("DEL", "GC", "ADD"), "GC": ("GC", "DEL", "ADD"), "CHECK": ("DEL",)}
 """What follows a disturbed verb, in turn."""
 VERBS = tuple(RECOVERIES)
@@ -74,10 +75,10 @@ def _phases(calls: Iterable[Call]) -> Iterable[str]:
         yield ANSWER if call.name == "write" and call.arguments[0] == 1 else phase
 
 
-def spread(points: Sequence[Point], number: int) -> list[Point]:
+def spread(things: Sequence[T], number: int) -> list[T]:
     """At most so many of them, at equal distances."""
-    number = min(number, len(points))
-    return [points[at * len(points) // number] for at in range(number)]
+    number = min(number, len(things))
+    return [things[at * len(things) // number] for at in range(number)]
 
 
 def shuffled(points: Sequence[Point]) -> list[Point]:
