@@ -17,6 +17,7 @@ class ChainedPlugin(Plugin):
     def add(self, request: Request) -> Result:
         if request.previous is None:
             raise InvalidNetworkConfig("prevResult: this plugin must follow another one in a list")
+        request.previous.to_json(request.version)  # raises, before anything is changed, where it cannot be told
         return self.apply(request, request.previous)
 
     def delete(self, request: Request) -> None:

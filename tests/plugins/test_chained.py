@@ -74,3 +74,14 @@ def test_one_that_fails_takes_the_others_with_it(refused: dict[str, Any], node: 
     assert node.call("ADD", config, pod).failed(7).partition("runtimeConfig.bandwidth.")[1]
     assert node.remains(pod) == {}
     assert list((node.root / "tuning").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["firewall", "tuning", "sbr"])
+@pytest.mark.parametrize("version", ["0.1.0", "0.2.0"])
+def test_a_result_that_the_version_cannot_tell_is_refused_before_anything_is_done(
+    kind: str, version: str, node: Runtime, pod: Pod
+) -> None:
+    data = node.root / "data"
+    config = {"cniVersion": version, "name": "blue", "type": kind, "dataDir": str(data), "prevResult": {"dns": {}}}
+    assert "no valid IP addresses" in node.ask("ADD", config, pod).failed(1)
+    assert not data.exists()
