@@ -87,8 +87,8 @@ class Answered:
     path = "/run/netns/x"
 
     def __init__(self, kernel: Answering) -> None:
-        self.netlink = self.netfilter = Socket.__new__(Socket)
-        self.netlink._sequence = 0
+        self.netlink = self.netfilter = Socket()
+        self.netlink.close()
         self.netlink._socket = cast("Any", kernel)
 
 
