@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cni_multus.cli.command import Command
 
 COMMANDS = {
+    "doctor": ("doctor.command:Doctor", "find what is wrong on this node, and mend what can be mended safely"),
     "inspect": (
         "inspect.command:Inspect",
         "show what is attached on this node, by the records and by the kernel",
