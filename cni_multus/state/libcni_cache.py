@@ -91,7 +91,10 @@ def entries(directory: str, *, container_id: str = "", network: str = "") -> lis
     for name in _names(directory):
         if container_id in name and network in name:
             entry = _find(os.path.join(directory, name))
-            if entry is not None and container_id in ("", entry.container_id) and network in ("", entry.network):
+            # One that has another name than it says would lead to another file.
+            if entry is None or entry.name != name:
+                continue
+            if container_id in ("", entry.container_id) and network in ("", entry.network):
                 found.append(entry)
     return found
 

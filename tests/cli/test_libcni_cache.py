@@ -157,3 +157,11 @@ def test_a_directory_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CniError):
         libcni_cache.write(str(tmp_path / "file" / "results"), entry())
+
+
+@pytest.mark.parametrize("key", ["networkName", "ifName", "containerId"])
+@pytest.mark.parametrize("said", ["../../victim", "/victim", "x" * 300, "another"])
+def test_a_file_of_another_name_than_it_says_is_nobodys(tmp_path: Path, key: str, said: str) -> None:
+    """What is removed is found by what a file says: this would lead to another one."""
+    stored(tmp_path, "net-c1-eth0", {**WRITTEN_BY_LIBCNI, key: said})
+    assert libcni_cache.entries(str(tmp_path)) == []
