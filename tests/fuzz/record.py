@@ -26,6 +26,7 @@ FOUND = {
         "a NUL in a file of an attachment ended GC for all (tests/state/test_backups.py)",
     ),
     "undoing": ("a damaged record of one attachment ended GC for all, each time (tests/plugins/test_sbr_delete.py)",),
+    "goscratch": ("what libcni's cache says became a path that DEL removes (tests/cli/test_libcni_cache.py)",),
     "conflist": (
         "a network's name of 300 characters was told as a directory that fails: 5 for 7 (tests/cli/test_confdir.py)",
     ),
