@@ -44,7 +44,7 @@ class Static(IpamPlugin):
     """Gives what is configured; who has which address on this node is kept below `dataDir`, unless `allowConflicts`."""
 
     def reserve(self, request: Request, ipam: Section) -> Result:
-        addresses = _parse(request, ipam)
+        addresses = parse_addresses(request, ipam)
         routes = [Route.parse(section) for section in ipam.sections("routes")]
         dns = Dns.parse(ipam.section("dns"))
         if not ipam.flag("allowConflicts"):
@@ -63,7 +63,7 @@ class Static(IpamPlugin):
             raise InvalidNetworkConfig("prevResult: CHECK needs what ADD returned")
         shown = {ip.address: ip.gateway for ip in request.previous.ips}
         wrong = []
-        for one in _parse(request, ipam):
+        for one in parse_addresses(request, ipam):
             if one.cidr not in shown:
                 wrong.append(f"{one.cidr} ({one.source}) is not in prevResult")
             elif one.gateway is not None and shown[one.cidr] != one.gateway:
@@ -110,7 +110,7 @@ def _is_gone(reservations: Reservations, holder: Owner, ip: Ip) -> bool:
     return bool(holder.netns and not files.exists(holder.netns, follow=True)) or reservations.is_dead(holder, ip)
 
 
-def _parse(request: Request, ipam: Section) -> list[Address]:
+def parse_addresses(request: Request, ipam: Section) -> list[Address]:
     """The addresses in force: runtimeConfig.ips, else args.cni.ips, else those of `ipam` and CNI_ARGS together.
 
     An address that brings no gateway takes CNI_ARGS GATEWAY, else that of the configured address it is beside.

@@ -1,0 +1,1 @@
+"""`multus lint`: what is wrong with configurations, definitions and pods before a node meets them."""

@@ -1,0 +1,251 @@
+"""What a document is: told by its members, as those who read it tell it, and given to who knows it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from cni_multus.cli.lint import refusals
+from cni_multus.cli.lint.multusconf import MultusConf
+from cni_multus.cli.lint.network import Networks
+from cni_multus.cli.lint.pods import TEMPLATES, Pods
+from cni_multus.cli.lint.schemas import check_schema
+from cni_multus.cli.lint.tree import Text, Tree, parse_json
+from cni_multus.cli.lint.yamltext import OCTAL, NotYaml, YamlTree, parse_yaml
+from cni_multus.cni.config import Section
+from cni_multus.cni.document import NotJson
+from cni_multus.cni.errors import CniError
+from cni_multus.nads.bounded import refuse_excess
+from cni_multus.nads.confined import refuse_foreign_paths
+from cni_multus.nads.definition import RESOURCE, Definition
+from cni_multus.selection.names import wrong_with_namespace, wrong_with_object_name
+
+if TYPE_CHECKING:
+    from cni_multus.cli.lint.document import Document, Options
+    from cni_multus.cli.lint.findings import Report
+    from cni_multus.cli.lint.tree import Steps
+
+YAML = (".yaml", ".yml")
+NAD = "NetworkAttachmentDefinition"
+MOST_ITEMS = 100_000
+_FLAT_FILE = ("datastore", "kubernetes", "reconciler_cron_expression", "log_file", "node_slice_size", "range")
+
+
+class Reader:
+    """Reads documents one after another; `finish` looks at what had to wait for the others."""
+
+    def __init__(self, report: Report, options: Options) -> None:
+        self.report = report
+        self.networks = Networks(report, options)
+        self.pods = Pods(report)
+        self.confs: list[MultusConf] = []
+        self.definitions: dict[tuple[str, str], str] = {}
+        self._waiting: list[tuple[Tree, Document]] = []
+
+    def read(self, document: Document) -> None:
+        """Look at one file."""
+        if document.trouble:
+            self.report.add_at("unreadable", document.file, (1, 1), document.trouble)
+            return
+        try:
+            content = document.data.decode()
+        except UnicodeDecodeError as error:
+            content = document.data.decode("utf-8", "replace")
+            at = len(document.data[: error.start].decode())
+            place = Text(document.file, content).spot(at)
+            message = f"it is not UTF-8: byte {error.start} is {document.data[error.start]:#04x}"
+            self.report.add_at("json-syntax", document.file, place, message)
+            return
+        text = Text(document.file, content)
+        if _is_json(document.file, content):
+            self._json(text, document)
+        else:
+            self._yaml(text, document)
+
+    def finish(self) -> None:
+        """Networks of lists: they may have members in files that came later."""
+        for tree, document in self._waiting:
+            self._network(tree, document)
+
+    def _json(self, text: Text, document: Document) -> None:
+        try:
+            tree = parse_json(text, "the file")
+        except NotJson as error:
+            at = len(text.content) if error.at is None else error.at
+            self.report.add_at("json-syntax", text.file, text.spot(at), error.why)
+        except CniError as error:
+            self.report.add_at("json-syntax", text.file, (1, 1), error.message)
+        else:
+            self._repeated(tree, "the last one counts")
+            self._document(tree, document)
+
+    def _yaml(self, text: Text, document: Document) -> None:
+        try:
+            for tree in parse_yaml(text):
+                if tree.value is not None:
+                    self._document(tree, document)
+        except NotYaml as error:
+            place = (error.line + 1, error.column + 1)
+            line = text.content.splitlines()[error.line : error.line + 1]
+            if "{{" in text.content:
+                self.report.add_at(
+                    "template", text.file, place, "it has {{ in it, and is no YAML before it is rendered"
+                )
+            elif line and "\t" in line[0][: error.column + 1]:
+                self.report.add_at("yaml-tab", text.file, place, f"a tab stands where YAML wants blanks: {error.why}")
+            else:
+                self.report.add_at("yaml-syntax", text.file, place, error.why)
+
+    def _repeated(self, tree: Tree, what: str) -> None:
+        for steps, at in tree.repeated:
+            place = tree.text.spot(at)
+            self.report.add_at("duplicate-key", tree.text.file, place, f"{steps[-1]!r} stands there already: {what}")
+
+    def _document(self, tree: Tree, document: Document) -> None:
+        value = tree.value
+        if not isinstance(value, dict):
+            self._unknown(tree, document, "it is no object")
+        elif "apiVersion" in value and "kind" in value:
+            self._object(tree, document)
+        elif isinstance(tree, YamlTree):
+            has = "a configuration of CNI, which must be JSON" if "cniVersion" in value else "no object of the API"
+            self._unknown(tree, document, f"it is {has}")
+        elif "$schema" in value and "type" in value and "properties" in value:
+            return  # a schema describes others
+        elif Section(value).value("type") == "multus" or "plugins" in value or Section(value).has("type"):
+            self._configuration(tree, document)
+        elif os.path.basename(document.file) == "whereabouts.conf" or any(key in value for key in _FLAT_FILE):
+            self._flat_file(tree, document)
+        elif "cniVersion" in value and "name" in value:
+            self._waiting.append((tree, document))
+        else:
+            self._unknown(tree, document, "it is neither a CNI configuration nor an object of the API")
+
+    def _unknown(self, tree: Tree, document: Document, why: str) -> None:
+        if document.named:
+            self.report.add("unknown-kind", tree, (), why)
+
+    def _object(self, tree: Tree, document: Document) -> None:
+        assert isinstance(tree.value, dict)
+        kind = tree.value["kind"]
+        if isinstance(kind, str) and kind.endswith("List") and isinstance(tree.value.get("items"), list):
+            for at, item in enumerate(tree.value["items"][:MOST_ITEMS]):
+                if isinstance(item, dict):
+                    inner = tree.at("items", at)
+                    item.setdefault("kind", kind.removesuffix("List"))
+                    self._object(inner, document)
+        elif kind == NAD:
+            self._traps(tree, ())
+            self._definition(tree)
+        elif isinstance(kind, str) and kind in TEMPLATES:
+            steps = TEMPLATES[kind]
+            self._traps(tree, (*steps, "metadata"))
+            self.pods.check(tree, steps, kind)
+        else:
+            self._unknown(tree, document, f"objects of kind {kind} are not looked at")
+
+    def _traps(self, tree: Tree, within: Steps) -> None:
+        """What YAML takes for something else, where it matters here."""
+        top = (*tree.prefix, *within)
+        for steps, at in tree.repeated if isinstance(tree, YamlTree) else ():
+            if steps[: len(top)] == top:
+                message = f"{steps[-1]!r} stands there already, which kubectl refuses"
+                self.report.add_at("duplicate-key", tree.text.file, tree.text.spot(at), message)
+        for trap in tree.traps if isinstance(tree, YamlTree) else ():
+            if trap.steps[: len(top)] != top:
+                continue
+            rule = "yaml-octal" if trap.kind == OCTAL else "yaml-word"
+            message = f"{trap.written} is {trap.value!r} to YAML"
+            self.report.add_at(rule, tree.text.file, tree.spot(trap.steps[len(tree.prefix) :]), message)
+
+    def _definition(self, tree: Tree) -> None:
+        check_schema(self.report, tree, "network-attachment-definition")
+        metadata = tree.at("metadata").value
+        metadata = metadata if isinstance(metadata, dict) else {}
+        name, said = metadata.get("name"), metadata.get("namespace")
+        for key, value, wrong_with in (
+            ("name", name, wrong_with_object_name),
+            ("namespace", said, wrong_with_namespace),
+        ):
+            if isinstance(value, str) and (why := wrong_with(value)):
+                self.report.add("bad-name", tree, ("metadata", key), why)
+        annotations = metadata.get("annotations")
+        if isinstance(annotations, dict) and not isinstance(annotations.get(RESOURCE, ""), str):
+            self.report.add("not-text", tree, ("metadata", "annotations", RESOURCE), f"{RESOURCE} must be text")
+        namespace = said if isinstance(said, str) and said else "default"
+        if not isinstance(name, str):
+            return
+        self.definitions[namespace, name] = tree.text.file
+        config = tree.at("spec", "config")
+        if isinstance(config.value, dict):
+            mend = "write `config: |`, and the configuration as JSON below it"
+            self.report.add(
+                "not-text", tree, ("spec", "config"), "spec.config must be text, and is an object", mend=mend
+            )
+        elif isinstance(config.value, str) and config.value.strip():
+            self._config(config, Definition(namespace, name, config.value))
+
+    def _config(self, config: Tree, definition: Definition) -> None:
+        text = config.string()
+        try:
+            tree = parse_json(text, "spec.config")
+        except NotJson as error:
+            place = text.spot(len(text.content) if error.at is None else error.at)
+            self.report.add_at("json-syntax", text.file, place, f"spec.config is not JSON: {error.why}")
+            return
+        except CniError as error:
+            self.report.add_at("json-syntax", text.file, text.spot(0), error.message)
+            return
+        self._repeated(tree, "the last one counts")
+        if not isinstance(tree.value, dict):
+            self.report.add("bad-type", tree, (), "spec.config must be a JSON object")
+            return
+        for refuse in (refuse_excess, self._refuse_paths):
+            try:
+                refuse(Section(tree.value))
+            except CniError as error:
+                steps = refusals.around(error, tree)
+                self.report.add(refusals.rule_of(error), tree, steps, error.message)
+        self.networks.check(tree, name=definition.own_name, version="", label=definition.label)
+
+    def _refuse_paths(self, config: Section) -> None:
+        refuse_foreign_paths(config.raw, tuple(path for conf in self.confs for path in conf.nad_paths))
+
+    def _configuration(self, tree: Tree, document: Document) -> None:
+        assert isinstance(tree.value, dict)
+        if Section(tree.value).value("type") == "multus":
+            self.confs.append(MultusConf.check(tree, self.report, self.networks))
+            return
+        where = tree.find("plugins")
+        listed = tree.value.get(where)
+        for at, plugin in enumerate(listed if isinstance(listed, list) else []):
+            if isinstance(plugin, dict) and Section(plugin).value("type") == "multus":
+                self.confs.append(MultusConf.check(tree.at(where, at), self.report, self.networks, outer=tree))
+                return
+        self._waiting.append((tree, document))
+
+    def _network(self, tree: Tree, document: Document) -> None:
+        """A list, or a single plugin, which may be a part of the list that its directory is called after."""
+        assert isinstance(tree.value, dict)
+        config = Section(tree.value)
+        folder = os.path.basename(os.path.dirname(document.file))
+        if not config.has("plugins") and not config.has("type"):
+            return  # a list whose plugins are in files
+        name = "" if config.has("name") else self._list_called(folder)
+        self.networks.check(tree, name=name, version="1.0.0" if name else "", follows=1 if name else 0)
+
+    def _list_called(self, folder: str) -> str:
+        for tree, _ in self._waiting:
+            if isinstance(tree.value, dict) and folder and Section(tree.value).value("name") == folder:
+                return folder
+        return ""
+
+    def _flat_file(self, tree: Tree, document: Document) -> None:
+        check_schema(self.report, tree, "whereabouts-flat-file")
+
+
+def _is_json(file: str, content: str) -> bool:
+    first = content.lstrip("\ufeff \t\r\n")[:1]
+    return (first == "{" and not file.endswith(YAML)) or (
+        not file.endswith(YAML) and file.endswith((".json", ".conf", ".conflist"))
+    )
