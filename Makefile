@@ -75,6 +75,10 @@ faults: build ## kill the program at each of its system calls, and make each fai
 features: venv ## write FEATURES.md: what Multus can do, and which tests hold it here (from tests/features.py)
 	$(python) -m tests.features
 
+.PHONY: man
+man: venv ## write the manual pages, docs/man, from what the commands say of themselves
+	$(python) -m tools.man docs/man
+
 .PHONY: coverage
 coverage: build baseline reference vmkit firewalld crikit kubekit ## the tests once more, with branch coverage of what runs inside the test process
 	mkdir -p $(PYTEST_DEBUG_TEMPROOT)

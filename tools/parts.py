@@ -37,6 +37,7 @@ LICENCES = {
     "pyinstaller": "GPL-2.0-or-later WITH Bootloader-exception",
     "pyyaml": "MIT",
     "rich": "MIT",
+    "shtab": "Apache-2.0",
     "zlib1g": "Zlib",
 }
 """As SPDX expressions, where the package does not say it in that form."""

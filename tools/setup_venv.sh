@@ -14,6 +14,7 @@ needs=(
     "iproute2 ip -V"
     "iptables iptables -V"
     "iputils-ping ping -V"
+    "man-db man --version"
     "nftables nft -v"
     "openssl openssl version"
     "strace strace -V"

@@ -17,7 +17,7 @@ PARTIAL = 3
 """What was said holds, but something could not be looked at."""
 FAILED = 4
 
-_USAGE_MEANS = "the command line is wrong"
+USAGE_MEANS = "the command line is wrong"
 
 
 class UsageError(Exception):
@@ -56,7 +56,7 @@ def epilog(command: Command) -> str:
     """The exit statuses and the examples, as --help shows them."""
     parts = []
     if command.exits:
-        exits = {**command.exits, USAGE: _USAGE_MEANS}
+        exits = {**command.exits, USAGE: USAGE_MEANS}
         parts.append("exit status:\n" + "".join(f"  {code}  {exits[code]}\n" for code in sorted(exits)))
     if command.examples:
         parts.append("examples:\n" + "".join(f"  {example}\n" for example in command.examples))

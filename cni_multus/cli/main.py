@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cni_multus.cli.command import Command
 
 COMMANDS = {
+    "completion": ("completion:Completion", "print the completion script for a shell"),
     "doctor": ("doctor.command:Doctor", "find what is wrong on this node, and mend what can be mended safely"),
     "inspect": (
         "inspect.command:Inspect",
@@ -27,6 +28,7 @@ COMMANDS = {
         "put the program and its configuration on this node, or switch it to this version",
     ),
     "ipam": ("ipam.group:Ipam", "show, check and mend the records of addresses"),
+    "lint": ("lint.command:Lint", "say what is wrong with configurations, definitions of networks and pods"),
     "node": ("node.group:Node", "make the node's configuration from the primary CNI's, and keep it so"),
     "plugins": ("plugins:Plugins", "list the plugin types that are built in"),
     "uninstall": ("node.uninstall:Uninstall", "take the program off this node; pods keep starting and stopping"),
