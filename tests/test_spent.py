@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 from cni_multus import spent
+from cni_multus.cni.config import Section
+from cni_multus.cni.request import Request
 from tests.node import in_thread
 
 
@@ -16,4 +18,20 @@ def test_requests_side_by_side_do_not_see_each_others() -> None:
     first, second = in_thread(serve), in_thread(serve)
     assert 5 <= first[spent.API] < 10
     assert 5 <= second[spent.API] < 10
-    assert in_thread(spent.so_far) == dict.fromkeys((spent.API, spent.PROGRAMS, spent.WAITING), 0.0)
+    assert in_thread(spent.so_far) == dict.fromkeys((spent.API, spent.PROGRAMS, spent.WAITING, spent.IPAM), 0.0)
+
+
+def test_what_ipam_waits_for_is_not_put_down_to_it_as_well() -> None:
+    def work(request: Request) -> str:
+        spent.note(spent.API, time.monotonic() - 5)
+        return request.container_id
+
+    request = Request("ADD", Section({}), {}, container_id="web")
+
+    def serve() -> dict[str, float]:
+        assert spent.in_ipam(work, request) == "web"
+        return spent.so_far()
+
+    seconds = in_thread(serve)
+    assert 5 <= seconds[spent.API] < 10
+    assert 0 <= seconds[spent.IPAM] < 5

@@ -13,7 +13,16 @@ from cni_multus.cni.versions import OLDEST, require_supported, require_verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from typing import Protocol, TypeVar
+
+    T = TypeVar("T")
+
+    class Measure(Protocol):
+        """Does a part of the work, and knows how long it took."""
+
+        def __call__(self, work: Callable[[Request], T], request: Request) -> T: ...
+
 
 VERBS = ("ADD", "DEL", "CHECK", "GC", "STATUS", "VERSION")
 OF_A_CONTAINER = ("ADD", "DEL", "CHECK")
@@ -46,6 +55,7 @@ class Request:
         "container_id",
         "environment",
         "ifname",
+        "measure",
         "netns",
         "path",
         "previous",
@@ -81,6 +91,8 @@ class Request:
         """What the runtime's own call is about; the requests of its several networks share it."""
         self.timeout = timeout
         """Seconds that a program which is executed for it may take; 0 means the usual time."""
+        self.measure: Measure = _unmeasured
+        """By which IPAM's part is done."""
 
     @staticmethod
     def parse(environment: Mapping[str, str], stdin: bytes) -> Request:
@@ -138,7 +150,7 @@ class Request:
 
     def with_config(self, config: Section, previous: Result | None) -> Request:
         """The same request for another plugin."""
-        return Request(
+        request = Request(
             self.command,
             config,
             self.environment,
@@ -151,6 +163,8 @@ class Request:
             sandbox=self.sandbox,
             timeout=self.timeout,
         )
+        request.measure = self.measure
+        return request
 
     def valid_attachments(self) -> set[tuple[str, str]]:
         """GC: what the runtime still knows, as (container ID, interface); raises where the list is absent."""
@@ -192,6 +206,10 @@ class Request:
                 f"CNI_NETNS {self.netns} is the network namespace that this program runs in",
                 "set CNI_NETNS_OVERRIDE=1 if that is really meant",
             )
+
+
+def _unmeasured(work: Callable[[Request], T], request: Request) -> T:
+    return work(request)
 
 
 def parse_command(environment: Mapping[str, str]) -> str:

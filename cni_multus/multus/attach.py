@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from _thread import allocate_lock, start_new_thread
 
 from cni_multus import spent
@@ -44,6 +45,7 @@ def attach(
     with Namespace.open(request.netns) as container:
         finish = _Finish(container, planned, f"Multus: [{pod_of(request)}]")
         try:
+            journal.await_sweep()
             finish.hand_over_devices()
             _run(work)
             results = [one.attached(request) for one in work]
@@ -134,15 +136,18 @@ class _Work:
         self.begun = False
         self.result: Result | None = None
         self.error: CniError | None = None
+        self.seconds = 0.0
         self._done = allocate_lock()
         self._spent: dict[str, float] = {}
 
     def run(self) -> None:
         self.begun = True
+        begun = time.monotonic()
         try:
             self.result = self.planned.network.add(self.request, self.planned.capabilities)
         except CniError as error:
             self.error = error
+        self.seconds = time.monotonic() - begun
 
     def run_aside(self) -> None:
         self._done.acquire()
@@ -193,11 +198,13 @@ class _Work:
 def _run(work: list[_Work]) -> None:
     """The primary, then the others, until one of them fails."""
     aside = [one for one in work[1:] if one.is_foreign()] if len(work) > 2 else []
-    work[0].run()
-    if work[0].error is not None:
-        return
+    running: list[_Work] = []
     try:
+        work[0].run()
+        if work[0].error is not None:
+            return
         for one in aside:
+            running.append(one)
             one.run_aside()
         for one in work[1:]:
             if one not in aside:
@@ -205,8 +212,11 @@ def _run(work: list[_Work]) -> None:
                 if one.error is not None:
                     return
     finally:
-        for one in aside:
+        for one in running:
             one.wait()
+        for one in work:
+            if one.begun:
+                spent.note_interface(one.planned.ifname, one.seconds)
 
 
 def _take_back(work: list[_Work], record: Record, journal: Journal, log: Log) -> list[str]:

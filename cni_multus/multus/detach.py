@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+from cni_multus import spent
 from cni_multus.cni.errors import CniError
 from cni_multus.delegate import Program, find
 from cni_multus.linux.links import remove_group
@@ -31,9 +34,11 @@ def detach(request: Request, settings: Settings, record: Record, log: Log) -> li
         _remove_links(record, netns)
     left: list[Attachment] = []
     for planned, attachment in reversed(pairs):
+        begun = time.monotonic()
         failures = planned.network.delete(
             planned.request(base, settings, netns), attachment.result, planned.capabilities
         )
+        spent.note_interface(planned.ifname, time.monotonic() - begun)
         try:
             forget_device_info(planned)
         except CniError as error:

@@ -106,7 +106,7 @@ class Summary:
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
-        self._spent = spent.so_far()
+        self._spent = spent.begin()
         self._log: Log | None = None
         self._networks: list[dict[str, object]] = []
 
@@ -148,6 +148,10 @@ class Summary:
             members["container"] = request.container_id
         if self._networks:
             members["networks"] = self._networks
+        took = spent.interfaces()
+        for network in self._networks:
+            if (seconds := took.get(str(network["interface"]))) is not None:
+                network["ms"] = _milliseconds(seconds)
         members["outcome"] = "failed" if error else "ok"
         if error:
             members |= {"code": error.code, "message": error.message[:LONGEST]}
@@ -167,14 +171,15 @@ def _levels(settings: Settings) -> tuple[int, int]:
 
 
 def _sentence(summary: dict[str, object]) -> str:
-    """A summary as people read it: `ADD ok in 23.4 ms (api 4.1), container 3fa9c1d2e4b5, eth0 blue 10.1.0.5/24`."""
+    """As people read it: `ADD ok in 23.4 ms (api 4.1, eth0=9.8), container 3fa9c1d2e4b5, eth0 blue 10.1.0.5/24`."""
     networks = summary.get("networks", [])
     assert isinstance(networks, list)
     parts = [
         f"{part} {summary[f'{part}Ms']}"
-        for part in (spent.API, spent.PROGRAMS, spent.WAITING)
+        for part in (spent.API, spent.PROGRAMS, spent.WAITING, spent.IPAM)
         if f"{part}Ms" in summary
     ]
+    parts += [f"{one['interface']}={one['ms']}" for one in networks if "ms" in one]
     text = f"{summary['verb']} {summary['outcome']} in {summary['ms']} ms" + (f" ({', '.join(parts)})" if parts else "")
     if "container" in summary:
         text += f", container {str(summary['container'])[:_SHORT]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cni_multus import spent
 from cni_multus.cni.config import Section
 from cni_multus.cni.errors import CniError, InvalidEnvironment, InvalidNetworkConfig
 from cni_multus.delegate import Program, find
@@ -77,6 +78,7 @@ class Planned:
             **self.arguments,
         }
         request.path = settings.search_path(base)
+        request.measure = spent.in_ipam
         return request
 
 

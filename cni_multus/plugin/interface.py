@@ -172,7 +172,7 @@ class InterfacePlugin(_Of["C"]):
             raise CheckFailed(f"{request.ifname} is not as it was attached: {'; '.join(wrong)}")
         ipam = find_ipam(request)
         if ipam:
-            ipam.check(request)
+            request.measure(ipam.check, request)
 
     def status(self, request: Request) -> None:
         config = self.parse(request)
@@ -215,12 +215,12 @@ def release_addresses(request: Request) -> None:
     if request.config.section("ipam").text("type"):
         ipam = find(*_ipam_type(request))
         if ipam.gives_addresses:
-            ipam.delete(request)
+            request.measure(ipam.delete, request)
 
 
 def _reserve(ipam: Plugin, request: Request, undo: Undo) -> Result:
     try:
-        given = ipam.add(request)
+        given = request.measure(ipam.add, request)
     except (CniError, OSError):
         if isinstance(ipam, Program):  # the specification: a failed ADD is followed by a DEL
             _forgive(ipam, request)

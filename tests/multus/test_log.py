@@ -188,6 +188,14 @@ def test_a_failure_is_told_once_with_its_code_and_the_networks_that_were_planned
     assert capfd.readouterr().err == path.read_text()
 
 
+def test_every_interface_has_its_milliseconds(node: Node, pod: Pod) -> None:
+    path, config = with_file(node, node.bridge(), node.macvlan("red"))
+    for verb in ("ADD", "DEL"):
+        node.call(verb, config, pod).succeeded()
+    for line in path.read_text().splitlines():
+        assert re.search(r" \((waiting \S+, )?ipam [\d.]+, eth0=[\d.]+, net1=[\d.]+\), ", line)
+
+
 def test_programs_are_accounted_for(node: Node, pod: Pod) -> None:
     path, config = with_file(node, node.program("slow", ADD={"sleep": 0.2, "stdout": "{}"}), logFormat="json")
     node.call("ADD", config, pod).succeeded()
@@ -223,7 +231,9 @@ def test_lines_of_json_have_everything_under_its_name(node: Node, pod: Pod) -> N
     *chatter, line = documents(path)
     assert all(set(one) == {"time", "level", "pod", "message"} for one in chatter)
     assert {"verbose"} == {one["level"] for one in chatter}
-    assert isinstance(line.pop("ms"), float)
+    took = [network.pop("ms") for network in line["networks"]]
+    assert 0 < sum(took) <= line["ms"]
+    assert 0 < line.pop("ipamMs") < line.pop("ms")
     assert time.strptime(line.pop("time"), "%Y-%m-%dT%H:%M:%SZ")
     assert line == {
         "level": "info",
