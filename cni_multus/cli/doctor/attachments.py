@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _GONE = (GONE, ANOTHER, EARLIER)
 _SHOWN = 8
+_BELOW = re.compile(r"^(its )?(master|bridge) \S+ is down$")
+"""What is a finding of its own, once for all pods."""
 
 
 def orphans(patient: Patient) -> Iterator[Finding]:
@@ -47,7 +50,7 @@ def orphans(patient: Patient) -> Iterator[Finding]:
 def damaged(patient: Patient) -> Iterator[Finding]:
     """Records that nobody can read."""
     for known in patient.node.known:
-        if known.trouble:
+        if known.trouble and known.origin != GO_MULTUS:
             yield Finding(
                 ERROR,
                 f"the record {known.path} is damaged: {known.trouble}",
@@ -96,12 +99,11 @@ def differing(patient: Patient) -> Iterator[Finding]:
         if sandbox.state != LIVE or sandbox.known is None or not sandbox.differs:
             continue
         told = {str(each.difference) for one in sandbox.observed for each in one.settings if each.wrong}
-        below = ("its master", "its bridge")  # a finding of its own
         wrong = [
             f"{one.ifname}: {text}"
             for one in sandbox.observed
             for text in one.wrong
-            if not text.startswith(below) and not any(known in text for known in told)
+            if not _BELOW.search(text) and not any(known in text for known in told)
         ]
         if wrong:
             yield Finding(
@@ -114,15 +116,15 @@ def differing(patient: Patient) -> Iterator[Finding]:
 
 
 def scratch(patient: Patient) -> Iterator[Finding]:
-    """Files of the Go Multus, which somebody must still take apart."""
-    old = [known for known in patient.node.known if known.origin == GO_MULTUS and known.begun]
+    """Files of the Go Multus that say nothing."""
+    old = [known for known in patient.node.known if known.origin == GO_MULTUS and (known.trouble or known.begun)]
     if old:
         yield Finding(
             WARNING,
-            f"{len(old)} scratch files of the Go Multus hold nothing: {old[0].path}",
-            [known.path for known in old[1:_SHOWN]],
+            f"{len(old)} scratch files of the Go Multus cannot be read: {old[0].path}",
+            [known.trouble or f"{known.path} is empty" for known in old[:_SHOWN]],
             "nothing of those pods can be taken apart but by their runtime's own records",
-            "remove them where the runtime does not know the containers",
+            "remove them where the runtime does not know the containers (crictl pods)",
         )
 
 
@@ -143,5 +145,5 @@ CHECKS = (
     Check("record-unfinished", "no ADD and no DEL was left half done", unfinished),
     Check("sysctl-changed", "kernel settings of pods are as they were set", sysctls),
     Check("attachment-differs", "interfaces of pods are as they were attached", differing),
-    Check("go-scratch", "no empty file of the Go Multus waits", scratch),
+    Check("go-scratch", "files of the Go Multus can be read", scratch),
 )

@@ -68,7 +68,7 @@ class Doctor(Command):
         from cni_multus.cli.doctor.patient import Patient
         from cni_multus.cli.site import Site
 
-        patient = Patient(Site.of(arguments), arguments)
+        patient = Patient.of(Site.of(arguments), arguments)
         examined = list(examine(patient, checks))
         findings = ordered(examined)
         if arguments.fix:

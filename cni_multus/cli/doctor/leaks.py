@@ -17,7 +17,7 @@ from cni_multus.cni.errors import CniError
 from cni_multus.cni.request import Attachment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from cni_multus.cli.doctor.patient import Patient
     from cni_multus.cli.inspect.leftovers import Leftover
@@ -29,15 +29,16 @@ _SHOWN = 8
 
 def links_and_filters(patient: Patient, what: str) -> Iterator[Finding]:
     """What stands on the node with the mark of an attachment that no record has."""
+    if not _are_records_known(patient):
+        return
     owners: dict[str, list[Leftover]] = {}
     for each in leftovers(patient.node):
-        if each.what.startswith(what):
+        if each.what.startswith(what) and each.why == "no record has it":
             owners.setdefault(each.owner, []).append(each)
     kind = "link" if what == "link" else "objects of nftables"
     for owner, left in owners.items():
         attachment = _attachment(owner)
         names = ", ".join(each.what.removeprefix("nftables ") for each in left[:_SHOWN])
-        is_safe = attachment is not None and bool(patient.site.conf_file) and left[0].why == "no record has it"
         yield Finding(
             WARNING,
             f"leaked {kind} of {owner.removeprefix(_MARK)}: {names}",
@@ -46,12 +47,14 @@ def links_and_filters(patient: Patient, what: str) -> Iterator[Finding]:
             if what == "link"
             else "traffic of whoever has the address, or the port, next goes the wrong way",
             f"`multus doctor --fix`, or {'ip link delete' if what == 'link' else 'nft delete'} by hand",
-            _removal(patient, owner, attachment, left) if is_safe and attachment else None,
+            _removal(patient, owner, attachment, left) if attachment else None,
         )
 
 
 def addresses(patient: Patient) -> Iterator[Finding]:
     """Addresses whose owner is gone."""
+    if not _are_records_known(patient):
+        return
     dead = {sandbox.known.container_id for sandbox in patient.sandboxes if sandbox.known and sandbox.state in _DEAD}
     for place in patient.places:
         for held in place.held():
@@ -105,6 +108,15 @@ def inconsistent(patient: Patient) -> Iterator[Finding]:
             )
 
 
+def _are_records_known(patient: Patient) -> bool:
+    """Whether one may say that nobody has something."""
+    if not patient.knows_records:
+        patient.note(
+            f"leaks are not looked for: nothing says that the records are in {patient.site.cni_dir} (--cni-dir)"
+        )
+    return patient.knows_records
+
+
 _DEAD = (GONE, ANOTHER, EARLIER)
 
 
@@ -115,10 +127,9 @@ def _attachment(owner: str) -> Attachment | None:
 
 
 def _removal(patient: Patient, owner: str, attachment: Attachment, left: list[Leftover]) -> Mending:
-    steps: list[Callable[[], bool]] = []
     if left[0].what.startswith("link "):
-        steps = [partial(_remove_links, patient, owner, attachment)]
-        return Mending(f"delete {', '.join(each.what for each in left)} of {owner.removeprefix(_MARK)}", steps[0])
+        says = f"delete {', '.join(each.what for each in left)} of {owner.removeprefix(_MARK)}"
+        return Mending(says, partial(_remove_links, patient, owner, attachment))
     return Mending(
         f"delete {len(left)} objects of nftables of {owner.removeprefix(_MARK)}",
         partial(_remove_filters, patient, owner, attachment),

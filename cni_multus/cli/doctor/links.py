@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _ON_MASTERS = ("macvlan", "ipvlan", "vlan")
 _OURS = ("multus:", "multus-gateway:")
+_WITHOUT_CARRIER = (2, 3)
+"""IF_OPER_DOWN and IF_OPER_LOWERLAYERDOWN (<linux/if.h>); those that have no carrier at all are UNKNOWN."""
 NETWORKD, NETWORK_MANAGER = "/run/systemd/netif/links", "/run/NetworkManager/devices"
 
 
@@ -47,7 +49,7 @@ def down(patient: Patient) -> Iterator[Finding]:
                 "its pods have their interfaces and addresses, and nothing passes",
                 f"ip link set {name} up, and see who took it down",
             )
-        elif link is not None and not link.running and link.kind != "bridge":
+        elif link is not None and link.operstate in _WITHOUT_CARRIER and link.kind != "bridge":
             yield Finding(
                 ERROR,
                 f"link {name} has no carrier, which {_of(uses)} stands on",

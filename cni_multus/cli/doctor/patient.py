@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,21 @@ class Patient:
     definitions_failure: CniError | None = None
     """Why the API server told no definitions."""
 
+    @staticmethod
+    def of(site: Site, arguments: argparse.Namespace) -> Patient:
+        """Where no configuration says where the records are, what was installed says it."""
+        patient = Patient(site, arguments)
+        receipt = None if site.conf_file or arguments.cni_dir else patient.receipt
+        if receipt is not None and receipt.cni_dir:
+            patient.site = replace(site, cni_dir=site.path(receipt.cni_dir))
+        return patient
+
+    @cached_property
+    def knows_records(self) -> bool:
+        """Whether it is certain where the records are: else everything would look like nobody's."""
+        receipt = self.receipt
+        return bool(self.site.conf_file or self.arguments.cni_dir or (receipt and receipt.cni_dir))
+
     @cached_property
     def files(self) -> list[ConfFile]:
         """What the runtime reads, in its order."""
@@ -51,6 +66,9 @@ class Patient:
             return Receipt.find(self.site.root, self.arguments.bin_dir)
         except CniError as error:
             self.note(error.message)
+            return None
+        except OSError as error:
+            self.note(f"{self.site.bin_dir}: {error.strerror}")
             return None
 
     @cached_property

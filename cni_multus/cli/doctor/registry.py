@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from cni_multus.cli.doctor import api, attachments, configuration, leaks, links, programs
+from cni_multus.cli.doctor import (
+    api,
+    attachments,
+    configuration,
+    denials,
+    kernel,
+    leaks,
+    links,
+    places,
+    programs,
+)
 
 CHECKS = (
     *configuration.CHECKS,
     *programs.CHECKS,
+    *places.CHECKS,
+    *kernel.CHECKS,
     *api.CHECKS,
     *links.CHECKS,
+    *denials.CHECKS,
     *attachments.CHECKS,
     *leaks.CHECKS,
 )

@@ -25,6 +25,7 @@ from tests.nodes.machine import SHELL
 from tests.settled import await_local_routes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from cni_multus.linux.netns import Namespace
@@ -40,6 +41,7 @@ class Ward(Terminal):
     def __init__(self, host: Namespace, root: Path, make: MakeNamespace) -> None:
         super().__init__(host, root)
         self._make = make
+        self.started: list[subprocess.Popen[bytes]] = []
         self.defined = root / "defined"
         self.defined.mkdir()
         self.named = root / "named"
@@ -155,10 +157,13 @@ class Ward(Terminal):
 
 
 @pytest.fixture
-def node(host: Namespace, tmp_path: Path, netns: MakeNamespace) -> Ward:
+def node(host: Namespace, tmp_path: Path, netns: MakeNamespace) -> Iterator[Ward]:
     ward = Ward(host, tmp_path, netns)
     ward.install()
-    return ward
+    yield ward
+    for process in ward.started:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

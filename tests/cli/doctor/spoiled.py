@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cni_multus.cni.document import print_indented
+from cni_multus.node.marker import UNINSTALLING, stamp
 from cni_multus.state.journal import Journal
 from tests.cli.inspect.conftest import shell
 from tests.node import UPLINK, Pod
@@ -231,6 +235,100 @@ def kubeconfig_gone(node: Ward) -> None:
     reconfigure(node, kubeconfig=str(node.root / "multus.kubeconfig"))
 
 
+def no_ipvlan(node: Ward) -> None:
+    """What the kernel of the tests lacks; where it does not, one that no kernel has would be no network of ours."""
+    rewrite(node, "blue", type="ipvlan")
+
+
+def forwards_nothing(node: Ward) -> None:
+    on_the_node(node, "sysctl -qw net.ipv4.ip_forward=0")
+
+
+def one_subnet_twice(node: Ward) -> None:
+    static = {"type": "static", "addresses": [{"address": "10.2.0.99/24"}], "dataDir": str(node.root / "static")}
+    rewrite(node, "blue", ipam=static)
+    pod = node.attach("twice", "red,blue")
+    shell(pod.netns, "sysctl -qw net.ipv4.conf.net2.rp_filter=1")
+
+
+def clock_went_back(node: Ward) -> None:
+    record = node.record(Pod("", "web-0"))
+    record.created = int(time.time()) + 86400
+    Journal(str(node.cni_dir)).write(record)
+
+
+def namespace_file(node: Ward) -> None:
+    (node.run_dir / "netns" / "cni-1234").touch()
+
+
+def journal_for_everybody(node: Ward) -> None:
+    (node.cni_dir / "journal").chmod(0o777)
+
+
+def secret_for_everybody(node: Ward) -> None:
+    api_away(node)
+    (node.networks / "multus.d" / "token").chmod(0o644)
+
+
+def stopped_worker(node: Ward) -> None:
+    script = "import fcntl, os, signal, sys; f = open(sys.argv[1]); fcntl.flock(f, 2); os.kill(0, signal.SIGSTOP)"
+    command = [sys.executable, "-c", script, str(node.record_file(Pod("", "web-0")))]
+    process = subprocess.Popen(command, process_group=0)
+    node.started.append(process)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+
+
+def events_that_wait(node: Ward) -> None:
+    (node.cni_dir / "events").mkdir(exist_ok=True)
+    for minutes in (50, 10):
+        moment = time.time_ns() - minutes * 60 * 10**9
+        (node.cni_dir / "events" / f"{moment:020}-{'a' * 16}").write_text("{}")
+
+
+def selinux_denies(node: Ward) -> None:
+    (node.log_dir / "audit").mkdir()
+    (node.log_dir / "audit" / "audit.log").write_text(
+        "type=AVC msg=audit(1700000000.1:7): avc:  denied  { write } for  pid=7 "
+        'comm="multus" name="journal" dev="vda1" scontext=system_u:system_r:container_t:s0 '
+        "tcontext=system_u:object_r:container_var_lib_t:s0 tclass=dir permissive=0\n"
+    )
+
+
+def networkd_configures(node: Ward) -> None:
+    directory = node.run_dir / "systemd" / "netif" / "links"
+    directory.mkdir(parents=True)
+    index = json.loads(on_the_node(node, "ip -j link show cni0"))[0]["ifindex"]
+    (directory / str(index)).write_text("# private data\nADMIN_STATE=configured\nOPER_STATE=routable\n")
+
+
+def uninstalling(node: Ward) -> None:
+    document = json.loads(node.own.read_text())
+    document.pop("multus.io/generated")
+    node.own.write_bytes(print_indented(stamp({**document, UNINSTALLING: {}}, "")))
+
+
+def another_version(node: Ward) -> None:
+    versions = node.bin_dir / ".multus" / "versions"
+    [version] = versions.iterdir()
+    version.rename(versions / f"0.0.9-{version.name.rpartition('-')[2]}")
+    os.unlink(versions.parent / "current")
+    os.symlink(f"versions/0.0.9-{version.name.rpartition('-')[2]}", versions.parent / "current")
+
+
+def empty_scratch(node: Ward) -> None:
+    (node.cni_dir / "0123456789abcdef").touch()
+
+
+def named_network_cut(node: Ward) -> None:
+    (node.named / "green.conf").write_text('{"name": "green"')
+
+
+def shared_lease(node: Ward) -> None:
+    (node.addresses / "red" / "last_reserved_ip.0").write_text("rubbish")
+    (node.addresses / "red" / "10.2.0.9").write_bytes(b"")
+    os.utime(node.addresses / "red" / "10.2.0.9", (1e9, 1e9))
+
+
 ILLNESSES = {
     "another file comes first": Illness(another_file_comes_first, "conf-hidden", ("00-aws.conflist hides",)),
     "no configuration": Illness(no_configuration, "conf-missing", ("has the type multus",)),
@@ -263,6 +361,21 @@ ILLNESSES = {
     "a full pool": Illness(full_pool, "pool-full", ("blue is full",)),
     "a leaked link": Illness(leaked_link, "link-leaked", ("vethdead",)),
     "leaked filters": Illness(leaked_filters, "nft-leaked", ("multus_masquerade chain dead",)),
+    "a kind of link that the kernel lacks": Illness(no_ipvlan, "kernel-feature", ("no ipvlan", "network blue")),
+    "forwarding is off": Illness(forwards_nothing, "forwarding", ("net.ipv4.ip_forward is 0",)),
+    "one subnet twice": Illness(one_subnet_twice, "rp-filter", ("blue/twice", "net1 and net2")),
+    "the clock went back": Illness(clock_went_back, "clock", ("went back",)),
+    "a namespace's file without one": Illness(namespace_file, "netns-file", ("cni-1234", "no namespace")),
+    "a journal for everybody": Illness(journal_for_everybody, "modes", ("journal",)),
+    "a worker that is stopped": Illness(stopped_worker, "lock-held", ("blue/web-0", "is stopped")),
+    "Events that wait": Illness(events_that_wait, "events-waiting", ("2 Events", "50 min")),
+    "a policy that denies": Illness(selinux_denies, "denied", ("SELinux denied multus",)),
+    "a manager of networks": Illness(networkd_configures, "link-managed", ("systemd-networkd manages cni0",)),
+    "an uninstallation": Illness(uninstalling, "conf-edited", ("multus uninstall",)),
+    "another version": Illness(another_version, "program-version", ("0.0.9",)),
+    "an empty scratch file": Illness(empty_scratch, "go-scratch", ("0123456789abcdef",)),
+    "a network that is cut off": Illness(named_network_cut, "conf-networks", ("green.conf",)),
+    "an address of nobody": Illness(shared_lease, "address-inconsistent", ("10.2.0.9",)),
     "an expired token": Illness(expired_token, "api-token", ("expired 2 h ago",)),
     "a token of tomorrow": Illness(token_of_tomorrow, "api-token", ("clock of this node is behind",)),
     "an API server that is away": Illness(api_away, "api-reach", ("does not answer",)),
