@@ -113,8 +113,8 @@ def remarks(found: Sequence[dict[str, Any]], points: Sequence[Point]) -> tuple[s
             kinds[point.fault.name].append(point.fault.kind)
     by_errors: dict[str, list[str]] = {}
     for name, errors in sorted(kinds.items()):
-        reason = CANNOT_FAIL[name][1] if name in CANNOT_FAIL else ""
-        by_errors.setdefault(", ".join(sorted(errors)) or f"not: it {reason}".rstrip(), []).append(f"`{name}`")
+        reason = CANNOT_FAIL[name][1] if name in CANNOT_FAIL else "it asks for a descriptor's flags, or sets them"
+        by_errors.setdefault(", ".join(sorted(errors)) or f"not: {reason}", []).append(f"`{name}`")
     missed = sum(not verdict["hit"] for verdict in found)
     return (
         f"{len(found)} of {len(points)} points, spread over all; {missed} were not reached, as the request made fewer",
