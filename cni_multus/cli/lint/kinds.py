@@ -110,7 +110,7 @@ class Reader:
         elif isinstance(tree, YamlTree):
             has = "a configuration of CNI, which must be JSON" if "cniVersion" in value else "no object of the API"
             self._unknown(tree, document, f"it is {has}")
-        elif "$schema" in value and "type" in value and "properties" in value:
+        elif "json-schema.org" in str(value.get("$schema", "")):
             return  # a schema describes others
         elif Section(value).value("type") == "multus" or "plugins" in value or Section(value).has("type"):
             self._configuration(tree, document)
@@ -147,11 +147,11 @@ class Reader:
     def _traps(self, tree: Tree, within: Steps) -> None:
         """What YAML takes for something else, where it matters here."""
         top = (*tree.prefix, *within)
-        for steps, at in tree.repeated if isinstance(tree, YamlTree) else ():
+        for steps, at in tree.repeated:
             if steps[: len(top)] == top:
                 message = f"{steps[-1]!r} stands there already, which kubectl refuses"
                 self.report.add_at("duplicate-key", tree.text.file, tree.text.spot(at), message)
-        for trap in tree.traps if isinstance(tree, YamlTree) else ():
+        for trap in tree.traps:
             if trap.steps[: len(top)] != top:
                 continue
             rule = "yaml-octal" if trap.kind == OCTAL else "yaml-word"

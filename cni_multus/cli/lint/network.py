@@ -82,7 +82,7 @@ class Networks:
             self.report.add("no-version", tree, (), "it has no cniVersion, and so speaks 0.1.0")
         seen = Seen(tree, label or network.name, network.name, network.version, network.types)
         if Section(config).has("plugins"):
-            check_schema(self.report, tree, "network", skip=("plugins",))
+            check_schema(self.report, tree, "list", skip=("plugins",))
             where = tree.find("plugins")
             for at, plugin in enumerate(network.plugins):
                 self._plugin(tree.at(where, at), plugin, network, at, seen)

@@ -66,7 +66,7 @@ def check_schema(report: Report, tree: Tree, name: str, skip: tuple[str, ...] = 
         if error.validator in _PASSED_OVER or report.is_wrong(tree, steps):
             continue
         if error.validator == "required":
-            _missing(report, tree, steps, error)
+            _missing(report, tree, steps, error, skip)
             continue
         rule = "bad-type" if error.validator == "type" else "bad-value"
         path = ".".join(map(str, steps)) or "it"
@@ -74,8 +74,10 @@ def check_schema(report: Report, tree: Tree, name: str, skip: tuple[str, ...] = 
     _unknown(report, tree, value, own, ())
 
 
-def _missing(report: Report, tree: Tree, steps: Steps, error: Any) -> None:
-    key = next((str(each) for each in error.validator_value if each not in error.instance), "")
+def _missing(report: Report, tree: Tree, steps: Steps, error: Any, skip: tuple[str, ...]) -> None:
+    key = error.message.split("'")[1]
+    if not steps and key.lower() in skip:
+        return
     told = ".".join(map(str, (*steps, key)))
     report.add("missing-key", tree, steps, f"{told}: it is missing", mend=f"add {key}")
 
@@ -109,7 +111,7 @@ def _folded(value: object, own: dict[str, Any], steps: Steps, true: Steps, spell
     for key, member in value.items():
         if member is None:
             continue
-        name = key if key in properties else names.get(key.lower(), key)
+        name = str(key if key in properties else names.get(key.lower(), key))
         if name != key and name in value:
             continue
         found[name] = _folded(member, properties.get(name, {}), (*steps, name), (*true, key), spelled)

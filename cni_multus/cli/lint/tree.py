@@ -70,6 +70,16 @@ class Place:
     key: int = -1
 
 
+@dataclass(frozen=True)
+class Trap:
+    """A plain scalar of YAML that is not what it looks like: where it stands, what is written, and what that means."""
+
+    steps: Steps
+    kind: str
+    written: str
+    value: object
+
+
 @dataclass
 class Tree:
     """A value and everything in it; `prefix` leads to it from the top of its text."""
@@ -80,6 +90,8 @@ class Tree:
     prefix: Steps = ()
     repeated: list[tuple[Steps, int]] = field(default_factory=list)
     """Keys that stood in their object already, and where they do so again."""
+    traps: tuple[Trap, ...] = ()
+    """In YAML, in the order of the text."""
 
     def spot(self, steps: Steps = (), *, key: bool = False) -> tuple[int, int]:
         """Line and column of what `steps` lead to; of what is around it, where there is no such thing."""
@@ -101,7 +113,7 @@ class Tree:
                 value = value[step]
             else:
                 value = None
-        return Tree(value, self.text, self.places, (*self.prefix, *steps), self.repeated)
+        return Tree(value, self.text, self.places, (*self.prefix, *steps), self.repeated, self.traps)
 
     def string(self) -> Text:
         """The text of this value, which is a string."""

@@ -6,10 +6,10 @@ something else is told as a trap.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from cni_multus.cli.lint.tree import Place, Text, Tree
+from cni_multus.cli.lint.tree import Place, Text, Trap, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,26 +33,13 @@ class NotYaml(Exception):
         self.column = column
 
 
-@dataclass(frozen=True)
-class Trap:
-    """A plain scalar that is not what it looks like: where it stands, what is written, and what that means."""
-
-    steps: Steps
-    kind: str
-    written: str
-    value: object
-
-
-@dataclass
 class YamlTree(Tree):
-    """A document; `traps` are in the order of the text."""
-
-    traps: tuple[Trap, ...] = ()
+    """A document of YAML as a whole."""
 
 
 def parse_yaml(text: Text) -> Iterator[YamlTree]:
     """The documents; those before what cannot be read are given before NotYaml is raised."""
-    import yaml
+    yaml: Any = importlib.import_module("yaml")
 
     try:
         events = yaml.parse(text.content, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -68,7 +55,7 @@ def parse_yaml(text: Text) -> Iterator[YamlTree]:
             elif builder is not None:
                 builder.take(event)
     except yaml.MarkedYAMLError as error:
-        mark: Any = error.problem_mark or error.context_mark
+        mark = error.problem_mark or error.context_mark
         said = ": ".join(filter(None, (error.context, error.problem)))
         raise NotYaml(said or "it cannot be read", mark.line if mark else 0, mark.column if mark else 0) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -79,9 +66,8 @@ class _Builder:
     """Makes the values of one document from its events."""
 
     def __init__(self, text: Text) -> None:
-        import yaml
-
-        self._yaml: Any = yaml
+        yaml: Any = importlib.import_module("yaml")
+        self._yaml = yaml
         self._text = text
         self._resolver: Any = yaml.resolver.Resolver()
         self._places: dict[Steps, Place] = {}
