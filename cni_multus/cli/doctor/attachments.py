@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _GONE = (GONE, ANOTHER, EARLIER)
 _SHOWN = 8
-_BELOW = re.compile(r"^(its )?(master|bridge) \S+ is down$")
+_BELOW = re.compile(r"^(its )?(master|bridge) \S+ is down$|^the node does not forward")
 """What is a finding of its own, once for all pods."""
 
 

@@ -87,21 +87,29 @@ def several(patient: Patient) -> Iterator[Finding]:
 
 def settings(patient: Patient) -> Iterator[Finding]:
     """A key of ours has a value that every request refuses."""
-    from cni_multus.node.generate import verify
-
-    ours = patient.ours
-    if ours is None or ours.document is None:
-        return
-    try:
-        verify(ours.document.raw, ours.path)
-    except CniError as error:
+    error = refusal(patient)
+    if error is not None and patient.ours is not None:
         yield Finding(
             CRITICAL,
             error.message,
             [f"every ADD ends with code {error.code}", *([error.details] if error.details else [])],
             "no pod starts on this node",
-            f"correct {ours.path}; where `multus node watch` wrote it, correct the watch's arguments",
+            f"correct {patient.ours.path}; where `multus node watch` wrote it, correct the watch's arguments",
         )
+
+
+def refusal(patient: Patient) -> CniError | None:
+    """Why our configuration cannot be used; None where it can."""
+    from cni_multus.node.generate import verify
+
+    ours = patient.ours
+    if ours is None or ours.document is None:
+        return None
+    try:
+        verify(ours.document.raw, ours.path)
+    except CniError as error:
+        return error
+    return None
 
 
 def networks(patient: Patient) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.errors import CniError
-from cni_multus.kube.objects import NADS
+from cni_multus.multus.kubernetes import NAD_DIR
 from cni_multus.nads.definition import Definition
 from cni_multus.nads.sources import DEFAULT_NAMESPACE, JSON, KIND, YAML
 from cni_multus.state import files
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cni_multus.cli.doctor.patient import Patient
+    from cni_multus.cni.config import Section
     from cni_multus.network import Network
 
-NAD_DIR = "/etc/cni/multus/nad.d"
 _MOST = 2000
 """Definitions of the API that are looked at."""
 
@@ -55,7 +55,7 @@ def defined(patient: Patient) -> Iterator[Defined]:
 
 
 def _of_files(patient: Patient) -> Iterator[tuple[str, dict[str, object] | str]]:
-    directory = patient.site.path(_directory(patient))
+    directory = patient.site.path(patient.nad_dir)
     if not os.path.isdir(directory):
         return
     for name in sorted(files.names(directory)):
@@ -90,9 +90,10 @@ def _of_the_api(patient: Patient) -> Iterator[tuple[str, dict[str, object] | str
         if at == _MOST:
             patient.note(f"the API server has more than {_MOST} definitions: the rest is not looked at")
             return
-        yield f"definition {NADS.plural}", document
+        yield "the API server", document
 
 
-def _directory(patient: Patient) -> str:
-    value = patient.site.config.raw.get("nadDir")
+def nad_dir(config: Section) -> str:
+    """Where our configuration has definitions in files (nadDir)."""
+    value = config.raw.get("nadDir")
     return value if isinstance(value, str) and value.startswith("/") else NAD_DIR

@@ -110,6 +110,13 @@ class Patient:
             self.definitions_failure = error
             return []
 
+    @property
+    def nad_dir(self) -> str:
+        """Where definitions are in files (nadDir)."""
+        from cni_multus.cli.doctor.definitions import nad_dir
+
+        return nad_dir(self.site.config)
+
     @cached_property
     def defined(self) -> list[Defined]:
         """The definitions of networks, of files and of the API."""

@@ -10,6 +10,7 @@ from cni_multus.cli.doctor import (
     kernel,
     leaks,
     links,
+    linted,
     places,
     programs,
 )
@@ -24,4 +25,5 @@ CHECKS = (
     *denials.CHECKS,
     *attachments.CHECKS,
     *leaks.CHECKS,
+    *linted.CHECKS,
 )

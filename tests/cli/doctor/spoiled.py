@@ -95,6 +95,15 @@ def typo_in_a_type(node: Ward) -> None:
     rewrite(node, "blue", type="macvln")
 
 
+def typo_in_a_key(node: Ward) -> None:
+    node.define("blue", {"cniVersion": "1.0.0", "name": "blue", "type": "macvlan", "mastr": UPLINK})
+
+
+def overlapping_ranges(node: Ward) -> None:
+    ranges = [[{"subnet": "10.9.0.0/24"}], [{"subnet": "10.9.0.0/16"}]]
+    rewrite(node, "blue", ipam={"type": "host-local", "ranges": ranges, "dataDir": str(node.addresses)})
+
+
 def typo_in_json(node: Ward) -> None:
     node.define("blue", '{"name": "blue", "type": "macvlan",}')
 
@@ -341,6 +350,8 @@ ILLNESSES = {
     "primary cut off": Illness(primary_cut, "conf-primary", ("10-primary.conflist cannot be used", "line 2")),
     "primary not ready": Illness(primary_not_ready, "conf-readiness", ("readinessindicatorfile",)),
     "a typo in a type": Illness(typo_in_a_type, "plugin-missing", ("'macvln'",)),
+    "a typo in a key": Illness(typo_in_a_key, "lint", ("blue.json:", "mastr")),
+    "ranges that overlap": Illness(overlapping_ranges, "lint", ("10.9.0.0/24", "10.9.0.0/16")),
     "a definition that is no JSON": Illness(typo_in_json, "definition-wrong", ("blue/blue", "line 1")),
     "a program without permission": Illness(program_without_permission, "plugin-executable", ("sriov is not exec",)),
     "a program for another machine": Illness(program_of_another_machine, "plugin-executable", ("for aarch64",)),
