@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "completion": ("completion:Completion", "print the completion script for a shell"),
     "doctor": ("doctor.command:Doctor", "find what is wrong on this node, and mend what can be mended safely"),
+    "history": (
+        "history.command:History",
+        "show the last requests, and what was slow: the API, programs, locks, IPAM, the kernel",
+    ),
     "inspect": (
         "inspect.command:Inspect",
         "show what is attached on this node, by the records and by the kernel",
