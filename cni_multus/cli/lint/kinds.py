@@ -159,7 +159,6 @@ class Reader:
             self.report.add_at(rule, tree.text.file, tree.spot(trap.steps[len(tree.prefix) :]), message)
 
     def _definition(self, tree: Tree) -> None:
-        check_schema(self.report, tree, "network-attachment-definition")
         metadata = tree.at("metadata").value
         metadata = metadata if isinstance(metadata, dict) else {}
         name, said = metadata.get("name"), metadata.get("namespace")
@@ -172,17 +171,18 @@ class Reader:
         annotations = metadata.get("annotations")
         if isinstance(annotations, dict) and not isinstance(annotations.get(RESOURCE, ""), str):
             self.report.add("not-text", tree, ("metadata", "annotations", RESOURCE), f"{RESOURCE} must be text")
-        namespace = said if isinstance(said, str) and said else "default"
-        if not isinstance(name, str):
-            return
-        self.definitions[namespace, name] = tree.text.file
         config = tree.at("spec", "config")
         if isinstance(config.value, dict):
             mend = "write `config: |`, and the configuration as JSON below it"
             self.report.add(
                 "not-text", tree, ("spec", "config"), "spec.config must be text, and is an object", mend=mend
             )
-        elif isinstance(config.value, str) and config.value.strip():
+        check_schema(self.report, tree, "network-attachment-definition")
+        if not isinstance(name, str):
+            return
+        namespace = said if isinstance(said, str) and said else "default"
+        self.definitions[namespace, name] = tree.text.file
+        if isinstance(config.value, str) and config.value.strip():
             self._config(config, Definition(namespace, name, config.value))
 
     def _config(self, config: Tree, definition: Definition) -> None:

@@ -37,7 +37,6 @@ TEMPLATES: dict[str, Steps] = {
 """Where the pod's metadata is."""
 
 _PLACE = re.compile(r"line (\d+), column (\d+)")
-_ELEMENT = re.compile(r"element (\d+)")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.lint.parsers import MOST
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from cni_multus.cli.lint.tree import Steps, Tree
     from cni_multus.cni.errors import CniError
 
-_PATH = re.compile(r"^(\S+?)(?::| must be | \S+:)")
 _RULES = (
     (r"is missing|needs it$|must also be set|must be given too|no addresses to give|nothing says which", "missing-key"),
     (r"overlaps", "range-overlap"),
@@ -72,9 +72,18 @@ def report_all(report: Report, tree: Tree, document: dict[str, object], refuse: 
         if count and (not steps or rule == "missing-key"):
             return  # it follows from what was taken out
         if not (count and report.is_wrong(tree, steps or ())):
-            report.add(rule, tree, around(error, tree) if steps is None else steps, error.message)
+            place = around(error, tree) if steps is None else steps
+            report.add(rule, tree, place, error.message, mend=_closest(error.message))
         if not steps or not _remove(left, steps):
             return
+
+
+def _closest(message: str) -> str:
+    """What was meant, where a message names all that could be."""
+    found = re.search(r"'([^']+)' is (?:not one of|none of|neither) (.+)$", message)
+    known = re.split(r", | nor ", found[2].replace("'", "")) if found else []
+    close = get_close_matches(found[1], known, 1) if found else []
+    return f"did you mean {close[0]}?" if close else ""
 
 
 def _remove(document: object, steps: Steps) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.addressing import BITS, Cidr, Ip
-from cni_multus.cni.config import Section
+from cni_multus.cni.config import Section, objects
 from cni_multus.cni.errors import CniError
 from cni_multus.cni.names import wrong_with_ifname
 
@@ -98,17 +98,16 @@ def _host_local(report: Report, tree: Tree, ipam: Section, seen: Seen) -> list[C
         found.append((Range.parse(ipam), tree))
     where = tree.find("ranges")
     for at, listed in enumerate(ipam.items("ranges")):
-        for number, raw in enumerate(listed if isinstance(listed, list) else []):
-            inner = tree.at(where, at, number)
-            found.append((Range.parse(Section(raw)), inner))
+        for number, one in enumerate(objects(listed if isinstance(listed, list) else [], "")):
+            found.append((Range.parse(one), tree.at(where, at, number)))
     store = ("host-local", ipam.text("dataDir"), seen.name)
-    for one, inner in found:
+    for made, inner in found:
         gateway = Section(inner.value if isinstance(inner.value, dict) else {}).ip("gateway")
-        _gateway(report, inner, gateway, [one.subnet])
-        told = f"{Ip(one.subnet.family, one.first)}-{Ip(one.subnet.family, one.last)}"
-        seen.spans.append(Span(one.subnet.family, one.first, one.last, store, told, inner))
-    _exclusions(report, tree, ipam, [(one.subnet.family, one.first, one.last) for one, _ in found])
-    return [one.subnet for one, _ in found]
+        _gateway(report, inner, gateway, [made.subnet])
+        told = f"{Ip(made.subnet.family, made.first)}-{Ip(made.subnet.family, made.last)}"
+        seen.spans.append(Span(made.subnet.family, made.first, made.last, store, told, inner))
+    _exclusions(report, tree, ipam, [(made.subnet.family, made.first, made.last) for made, _ in found])
+    return [made.subnet for made, _ in found]
 
 
 def _static(report: Report, tree: Tree, ipam: Section, seen: Seen) -> list[Cidr]:

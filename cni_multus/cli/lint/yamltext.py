@@ -169,7 +169,7 @@ class _Builder:
 
     def _resolved(self, event: Any) -> object:
         written = str(event.value)
-        if event.style is not None or event.tag not in (None, "!"):
+        if event.style or event.tag not in (None, "!"):
             return written
         kind = self._resolver.resolve(self._yaml.ScalarNode, written, (True, False)).rpartition(":")[2]
         value = _plain(kind, written)
