@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from cni_multus.cli.doctor.finding import ERROR, WARNING, Check, Finding, Mending
 from cni_multus.cli.inspect.leftovers import leftovers
+from cni_multus.cli.inspect.notes import READ_FILES
 from cni_multus.cli.inspect.sandbox import ANOTHER, EARLIER, GONE
 from cni_multus.cli.ipam.evidence import GONE as OWNER_GONE
 from cni_multus.cli.ipam.evidence import LIKELY_GONE
 from cni_multus.cli.ipam.fsck import examine
 from cni_multus.cli.ipam.held import IN_FLIGHT
 from cni_multus.cli.ipam.leaks import judge
-from cni_multus.cni.errors import CniError
+from cni_multus.cni.errors import IoFailure
 from cni_multus.cni.request import Attachment
 
 if TYPE_CHECKING:
@@ -114,7 +115,11 @@ def _are_records_known(patient: Patient) -> bool:
         patient.note(
             f"leaks are not looked for: nothing says that the records are in {patient.site.cni_dir} (--cni-dir)"
         )
-    return patient.knows_records
+        return False
+    unread = next((note for note in patient.node.notes if note.needs == READ_FILES), None)
+    if unread is not None:
+        patient.note(f"leaks are not looked for: {unread}")
+    return unread is None
 
 
 _DEAD = (GONE, ANOTHER, EARLIER)
@@ -158,6 +163,7 @@ def _remove_links(patient: Patient, owner: str, attachment: Attachment) -> bool:
 
 def _remove_filters(patient: Patient, owner: str, attachment: Attachment) -> bool:
     from cni_multus.bridging import spoofing
+    from cni_multus.cli.inspect import nft
     from cni_multus.firewall import rules
     from cni_multus.linux.netns import Namespace
     from cni_multus.masquerade import nftables
@@ -169,10 +175,9 @@ def _remove_filters(patient: Patient, owner: str, attachment: Attachment) -> boo
         nftables.remove(host, attachment)
         release.release(host, attachment)
         rules.forget(host, lambda comment: comment == owner)
-        try:
-            spoofing.release(host, attachment)
-        except CniError as error:
-            patient.note(error.message)
+        spoofing.release(host, attachment)
+        if left := nft.look(host).objects.get(owner):
+            raise IoFailure(f"{len(left)} objects of {owner} are still there: {left[0]}")
     return True
 
 

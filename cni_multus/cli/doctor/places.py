@@ -115,6 +115,30 @@ def namespaces(patient: Patient) -> Iterator[Finding]:
         )
 
 
+def propagation(patient: Patient) -> Iterator[Finding]:
+    """In a container: whether a namespace that the runtime mounts now is seen here."""
+    if patient.site.root == "/":
+        return
+    directory = os.path.realpath(patient.site.path(NAMED))
+    covering: tuple[str, list[str]] = ("", [])
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            # proc(5): the mount point is field 5; what stands between field 6 and "-" tells of propagation.
+            words = line.split()
+            point, optional = words[4], words[6 : words.index("-")]
+            is_above = directory == point or directory.startswith(point.rstrip("/") + "/")
+            if is_above and len(point) >= len(covering[0]):
+                covering = point, optional
+    if os.path.isdir(directory) and not any(each.startswith(("master:", "shared:")) for each in covering[1]):
+        yield Finding(
+            ERROR,
+            f"namespaces that the runtime makes are not seen here: {covering[0]} is mounted without propagation",
+            [f"findmnt -T {directory} -o TARGET,PROPAGATION: private"],
+            "what this program, and `multus node watch`, say of namespaces is of the moment when its pod began",
+            f"mount {NAMED} with mountPropagation: HostToContainer",
+        )
+
+
 def locks(patient: Patient) -> Iterator[Finding]:
     """Processes that hold a pod's record for longer than any request lasts, or that are stopped."""
     for known in patient.node.known:
@@ -208,6 +232,7 @@ CHECKS = (
     Check("disk-room", "file systems of state have bytes and inodes left", room),
     Check("disk-read-only", "file systems of state can be written to", read_only),
     Check("netns-file", "every name of a namespace has one behind it", namespaces),
+    Check("netns-mount", "in a container: new namespaces are seen", propagation),
     Check("lock-held", "nobody holds a pod's record for ever", locks),
     Check("modes", "state, configurations and credentials are root's", modes),
     Check("events-waiting", "Events reach the API server", events),

@@ -25,7 +25,7 @@ from tests.nodes.machine import SHELL
 from tests.settled import await_local_routes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from cni_multus.linux.netns import Namespace
@@ -41,6 +41,8 @@ class Ward(Terminal):
     def __init__(self, host: Namespace, root: Path, make: MakeNamespace) -> None:
         super().__init__(host, root)
         self._make = make
+        self.mounts: list[Callable[[], object]] = []
+        """What else is mounted where the operator looks."""
         self.started: list[subprocess.Popen[bytes]] = []
         self.defined = root / "defined"
         self.defined.mkdir()
@@ -153,6 +155,8 @@ class Ward(Terminal):
         """Where /run and /var/log are the node's own."""
         checked(LIBC.mount(bytes(self.run_dir), b"/run", None, MS_BIND, None))
         checked(LIBC.mount(bytes(self.log_dir), b"/var/log", None, MS_BIND, None))
+        for mount in self.mounts:
+            mount()
         return run("multus", ["doctor", *self.places, *arguments])
 
 

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cni_multus.cli.command import FOUND
-from tests.cli.doctor.spoiled import ILLNESSES, Illness
+from cni_multus.cli.doctor.registry import CHECKS
+from tests.cli.doctor.spoiled import ILLNESSES
 
 if TYPE_CHECKING:
     from tests.cli.doctor.conftest import Ward
+    from tests.cli.doctor.illnesses.illness import Illness
+
+ELSEWHERE = {"api-definitions", "api-rights", "netns-mount"}
+"""What test_mess.py has."""
 
 
 @pytest.mark.parametrize("illness", [pytest.param(each, id=name) for name, each in ILLNESSES.items()])
@@ -23,3 +28,7 @@ def test_the_first_line_names_the_cause(ill: Ward, illness: Illness) -> None:
     assert ended.status == FOUND
     below = [line.split()[0] for line in ended.stdout.splitlines() if line.startswith("  ") and line.strip()]
     assert {"seen", "breaks", "mend"} <= set(below)
+
+
+def test_every_check_has_an_illness() -> None:
+    assert {check.id for check in CHECKS} == {each.check for each in ILLNESSES.values()} | ELSEWHERE
