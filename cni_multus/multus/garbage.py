@@ -58,23 +58,30 @@ class _Collection:
         return ours + [(container_id, primaries.get(container_id, "eth0")) for container_id in sorted(foreign)]
 
     def visit(self, container_id: str, ifname: str) -> None:
-        """Note what a valid sandbox has, drop one that is not; one that a request is just working on stays."""
-        asked = self.request.with_config(self.request.config, None)
-        asked.container_id, asked.ifname = container_id, ifname
+        """Drop a sandbox that is not valid; one that a request is just working on stays."""
+        if (container_id, ifname) in self.valid:
+            return
         try:
-            if (container_id, ifname) not in self.valid and self._is_dropped(asked):
-                return
+            self._drop_in_turn(self._asked(container_id, ifname))
         except CniError as error:
             self.errors.append(error)
-        try:
-            if found := records.find(asked, self.settings, self.journal):
-                self._note(found.record)
-        except CniError as error:
-            self.errors.append(error)
-            self.unsure = True
 
     def sweep(self) -> None:
-        """Let every network remove what belongs to no interface that stays, if those are all known."""
+        """Let every network remove what belongs to no interface that stays, if those are all known.
+
+        An ADD that began meanwhile is on record, or waits for the end before it attaches anything.
+        """
+        try:
+            if not self.journal.is_there():
+                return self._sweep()
+            with self.journal.still():
+                self._sweep()
+        except CniError as error:
+            self.errors.append(error)
+
+    def _sweep(self) -> None:
+        for container_id, ifname in self.sandboxes():
+            self._find(self._asked(container_id, ifname))
         if self.unsure:
             return
         members: list[dict[str, object]] = [
@@ -84,13 +91,26 @@ class _Collection:
             request = Planned(network, "", Section({})).request(self.request, self.settings, "")
             self.errors += network.collect_garbage(request, members)
 
-    def _is_dropped(self, asked: Request) -> bool:
+    def _asked(self, container_id: str, ifname: str) -> Request:
+        asked = self.request.with_config(self.request.config, None)
+        asked.container_id, asked.ifname = container_id, ifname
+        return asked
+
+    def _find(self, asked: Request) -> None:
+        """Note what a sandbox has that stays."""
+        try:
+            if found := records.find(asked, self.settings, self.journal):
+                self._note(found.record)
+        except CniError as error:
+            self.errors.append(error)
+            self.unsure = True
+
+    def _drop_in_turn(self, asked: Request) -> None:
         try:
             with Turn(self.journal, asked.container_id, asked.ifname, wait=1.0):
                 self._drop(asked)
         except TryAgainLater:
-            return False
-        return True
+            return
 
     def _drop(self, asked: Request) -> None:
         found = records.find(asked, self.settings, self.journal)

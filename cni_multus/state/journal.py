@@ -17,8 +17,11 @@ from cni_multus.cni.errors import DecodingFailure
 from cni_multus.cni.result import Result
 from cni_multus.cni.versions import NEWEST
 from cni_multus.state import files, lines
+from cni_multus.state.lock import Lock
 
 FORMAT = 1
+SWEEP_WAIT = 60.0
+"""Seconds that an ADD waits for a GC, or a GC for another."""
 CLOSED = "closed"
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
@@ -164,6 +167,10 @@ class Journal:
         """The sandbox's file; whoever works for the sandbox holds a lock on it."""
         return os.path.join(self._directory, f"{container_id}@{ifname}")
 
+    def is_there(self) -> bool:
+        """Whether anything was ever attached."""
+        return files.exists(self._directory)
+
     def has(self, container_id: str, ifname: str) -> bool:
         """Whether there is a file for the sandbox, be it one that a request has only just begun."""
         return files.exists(self.path(container_id, ifname))
@@ -202,6 +209,16 @@ class Journal:
     def is_closed(self) -> bool:
         """Whether the program is just being removed from the node; ask when the record's file is there."""
         return files.exists(os.path.join(self._directory, CLOSED))
+
+    def still(self) -> Lock:
+        """`with journal.still():` nobody attaches whose record is not in `keys`; where the journal is there."""
+        attempt = "garbage is being collected"
+        return Lock(self._directory, attempt, wait=SWEEP_WAIT, flags=os.O_DIRECTORY)
+
+    def await_sweep(self) -> None:
+        """Whoever attaches calls it when the record is written: a sweep that may not know of it has ended then."""
+        with self.still():
+            return
 
     def keys(self) -> list[tuple[str, str]]:
         """(container ID, interface) of every record."""

@@ -20,16 +20,18 @@ _PAUSES = (0.0005, 0.001, 0.002, 0.004, 0.008)
 class Lock:
     """`with Lock(path, attempt):` exclusive among processes and threads, for as long as the body runs.
 
-    Raises TryAgainLater after `wait` seconds; its message begins with `attempt`, what the lock was wanted for.
+    Raises TryAgainLater after `wait` seconds; its message begins with `attempt`, what the lock was wanted for. With
+    O_DIRECTORY in the place of O_CREAT, it is on a directory that is there.
     """
 
-    __slots__ = ("_attempt", "_fd", "_mode", "_path", "_wait")
+    __slots__ = ("_attempt", "_fd", "_flags", "_mode", "_path", "_wait")
 
-    def __init__(self, path: str, attempt: str, wait: float = 10.0, mode: int = 0o600) -> None:
+    def __init__(self, path: str, attempt: str, wait: float = 10.0, mode: int = 0o600, flags: int = os.O_CREAT) -> None:
         self._path = path
         self._attempt = attempt
         self._wait = wait
         self._mode = mode
+        self._flags = flags
         self._fd = -1
 
     def __enter__(self) -> Lock:
@@ -62,7 +64,7 @@ class Lock:
 
     def _open_locked(self, deadline: float) -> int:
         """The locked file, -1 where the name stands for another file by now."""
-        fd = os.open(self._path, os.O_RDONLY | os.O_CREAT | FLAGS, self._mode)
+        fd = os.open(self._path, os.O_RDONLY | self._flags | FLAGS, self._mode)
         try:
             self._wait_for(fd, deadline)
             if _is_file_at(self._path, fd):
