@@ -74,8 +74,15 @@ class Multus(Plugin):
             raise blame(joined(errors), f"Multus: [{pod_of(request)}]")
 
     def check(self, request: Request) -> None:
+        from cni_multus.multus.looking import Look  # no other verb needs it
+
         settings = Settings(request)
-        found = records.find(request, settings, Journal(settings.cni_dir))
+        journal = Journal(settings.cni_dir)
+        with Look(journal, request.container_id, request.ifname):
+            self._check(request, settings, journal)
+
+    def _check(self, request: Request, settings: Settings, journal: Journal) -> None:
+        found = records.find(request, settings, journal)
         if found is None and settings.config.has(PASSING):
             from cni_multus.multus import direct
 
