@@ -75,9 +75,12 @@ class Program(Plugin):
             value = parse(outcome.stdout, what)
             if value is not None and not isinstance(value, dict):
                 raise DecodingFailure(f"{what} is not a JSON object but {name_of_type(value)}")
-            return Result.parse(Section(value or {}), request.version)
+            result = Result.parse(Section(value or {}), request.version)
         except CniError as error:
             raise DelegateFailure(f"{self.path} gave no result: {error.message}", _quote(outcome.stdout)) from error
+        if value and "code" in value and not result.interfaces and not result.ips:
+            raise _failure(self.path, outcome)  # whatever its exit status says
+        return result
 
     def delete(self, request: Request) -> None:
         self._call("DEL", request)

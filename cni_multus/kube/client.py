@@ -140,7 +140,10 @@ class Client:
         accept = _METADATA if metadata_only else _JSON
         call = Call(verb, path, f"?timeout={seconds}s", accept=accept, repeatable=repeatable)
         call.carry(content, content_type)
-        return self._perform(call)
+        answer = self._perform(call)
+        if not _is_about(answer, verb, path, content):
+            raise BadAnswer(f"{call}: the answer is about another object", ambiguous=True)
+        return answer
 
     def _perform(self, call: Call) -> Document:
         begun = time.monotonic()
@@ -148,6 +151,16 @@ class Client:
             return self._session.perform(call)
         finally:
             spent.note(spent.API, begun)
+
+
+def _is_about(answer: Document, verb: str, path: str, content: object) -> bool:
+    """Whether the answer to a change tells of the object that was to be changed: else nobody knows what was done."""
+    metadata = answer["metadata"]
+    told = metadata.get("name") if isinstance(metadata, dict) else None
+    if verb != "create":
+        return told in path.split("/") or (verb == "delete" and answer["kind"] == "Status")
+    sent = content.get("metadata") if isinstance(content, dict) else None
+    return not isinstance(sent, dict) or sent.get("name") in (None, told)
 
 
 def _items(call: Call, part: Document, position: str) -> tuple[list[Document], str]:

@@ -67,10 +67,14 @@ class Adding:
         self._await_readiness()
         require_programs(planned, request, settings)
         journal = Journal(settings.cni_dir)
+        begun = journal.has(request.container_id, request.ifname)
         with Turn(journal, request.container_id, request.ifname):
             if journal.is_closed:
                 raise TryAgainLater("multus is being removed from this node; the runtime reads its configuration again")
-            if found := records.find(request, settings, journal):
+            found = records.find(request, settings, journal)
+            if found is None and begun:
+                found = records.guessed(request, settings, journal)
+            if found is not None:
                 from cni_multus.multus.remains import clear
 
                 clear(found, request, settings, journal, log)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 
-from cni_multus.cni.errors import CniError, IoFailure
+from cni_multus.cni.errors import CniError, DecodingFailure, IoFailure
 from cni_multus.multus.former import go_multus_attached_here
 from cni_multus.multus.plan import guess
 from cni_multus.state.files import exists, read
@@ -124,6 +124,12 @@ def _may_pass(error: CniError, request: Request) -> bool:
     """Whether a record may be whole that was not read: who guessed then would forget what only the record knows."""
     cause = error.__cause__
     return isinstance(cause, OSError) and (request.command == "GC" or cause.errno in _PASSING)
+
+
+def guessed(request: Request, settings: Settings, journal: Journal) -> Found:
+    """What a sandbox has whose file holds nothing: its ADD was killed as it began, or the record was destroyed."""
+    path = journal.path(request.container_id, request.ifname)
+    return Found(new(request, guess(request, settings)), damage=DecodingFailure(f"{path} is empty"))
 
 
 def any_trace(request: Request, settings: Settings, journal: Journal) -> bool:

@@ -64,9 +64,10 @@ class Multus(Plugin):
         journal = Journal(settings.cni_dir)
         if settings.config.has(PASSING):
             self._leaving = settings
-        if records.any_trace(request, settings, journal):
+        begun = journal.has(request.container_id, request.ifname)
+        if begun or records.any_trace(request, settings, journal):
             with Turn(journal, request.container_id, request.ifname, needed=False):
-                if _delete(request, settings, journal, self._summary):
+                if _delete(request, settings, journal, self._summary, begun=begun):
                     return
         from cni_multus.multus import direct
 
@@ -130,9 +131,11 @@ class Multus(Plugin):
         collect(request, settings, self._summary.open(settings, request))
 
 
-def _delete(request: Request, settings: Settings, journal: Journal, summary: Summary) -> bool:
-    """Whether there was a record to do it by."""
+def _delete(request: Request, settings: Settings, journal: Journal, summary: Summary, *, begun: bool = False) -> bool:
+    """Whether there was a record to do it by, or a file of one that is empty (`begun`)."""
     found = records.find(request, settings, journal)
+    if found is None and begun:
+        found = records.guessed(request, settings, journal)
     if found is None:
         return False
     log = summary.open(settings, request)

@@ -16,6 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_NOBODY = "-"
+"""What an empty page says: one that says nothing has been cut."""
 _UNCUT = 4096
 """Bytes that the kernel writes without looking whether the writer was killed; a cut must not mix old lines with new."""
 
@@ -51,6 +53,10 @@ class OwnerIndex:
     def __init__(self, directory: str) -> None:
         self._directory = directory
 
+    def is_whole(self, key: str) -> bool:
+        """Whether an owner's page is as it was written: no end of it is missing, or lost to a power cut."""
+        return self._is_whole(_page(key))
+
     def owned(self, key: str) -> list[Reservation]:
         """What is written down for an owner."""
         mark = f"{key} "
@@ -85,15 +91,19 @@ class OwnerIndex:
             known = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in before}
             after = [f"{line} {known.get(line, boot)}" for line in _split(pages.get(page, b""))]
             earlier = earlier or any(not line.endswith(boot) for line in after)
-            if after != before:
+            if after != before or not self._is_whole(page):
                 self._write(page, after)
         return earlier
 
     def _lines(self, page: str) -> list[str]:
         return _split(files.read(self._path(page)) or b"")
 
+    def _is_whole(self, page: str) -> bool:
+        data = files.read(self._path(page))
+        return data is None or (data.endswith(b"\n") and data != b"\n" and b"\0" not in data)
+
     def _write(self, page: str, lines: list[str]) -> None:
-        data = os.fsencode("".join(f"{line}\n" for line in lines))
+        data = os.fsencode("".join(f"{line}\n" for line in lines) or f"{_NOBODY}\n")
         if len(data) > _UNCUT:
             files.remove(self._path(page))
         # An empty page stays: making a file costs more than anything else here.
@@ -109,4 +119,4 @@ def _page(key: str) -> str:
 
 def _split(text: bytes | bytearray) -> list[str]:
     """The complete lines."""
-    return [line for line in os.fsdecode(bytes(text)).split("\n")[:-1] if line]
+    return [line for line in os.fsdecode(bytes(text)).split("\n")[:-1] if line not in ("", _NOBODY)]

@@ -107,11 +107,22 @@ class Reservations:
         return owner
 
     def held_by(self, owner: Owner) -> list[Ip]:
-        """The addresses whose files name exactly this owner, with or without an interface."""
+        """The addresses whose files name exactly this owner, with or without an interface; and those that did."""
+        if self._indexed and not self._index.owners.is_whole(owner.key):
+            self._rebuild()
         if not self._indexed:
             return [ip for ip, _, other in self._scan() if other.key == owner.key]
-        listed = {reservation.ip: None for reservation in self._index.owners.owned(owner.key)}
-        return [ip for ip in listed if (found := read_owner(self._path(ip))) is not None and found.key == owner.key]
+        listed = {reservation.ip: reservation for reservation in self._index.owners.owned(owner.key)}
+        return [ip for ip, reservation in listed.items() if self._names(owner, reservation)]
+
+    def _names(self, owner: Owner, reservation: Reservation) -> bool:
+        """Whether a file names the owner, or is the one that did, of which the end is missing."""
+        path = self._path(reservation.ip)
+        found = read_owner(path)
+        if found is None or found is NOT_A_RESERVATION or found.key == owner.key:
+            return found is not None and found.key == owner.key
+        content = (files.read(path) or b"").rstrip(b"\0")
+        return owner.content.startswith(content) and reservation.mtime_ns == _mtime_ns(path)
 
     def is_dead(self, owner: Owner, ip: Ip) -> bool:
         """Whether the owner got `ip` in an earlier boot, so that no namespace can have it any more."""

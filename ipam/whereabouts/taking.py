@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from cni_multus.cni.addressing import Cidr, Ip
+from cni_multus.cni.document import print_compact
 from cni_multus.cni.errors import TryAgainLater
 from cni_multus.state import files
 from cni_multus.state.leases.change import Change
@@ -194,13 +193,12 @@ class _Taking:
         return record
 
     def _describe(self, domain: str, pool: Pool) -> None:
-        """Say once what a domain is, for people."""
+        """Say what a domain is, for people."""
         path = self.change.layout.domain(domain)
-        if not os.path.exists(path):
-            from cni_multus.cni.document import print_compact
-
-            what = {"network_name": self.config.network_name, "pool": "" if self.config.exclusive else str(pool.cidr)}
-            self.change.remember(path, print_compact(what) + b"\n")
+        what = {"network_name": self.config.network_name, "pool": "" if self.config.exclusive else str(pool.cidr)}
+        text = print_compact(what) + b"\n"
+        if files.read(path) != text:
+            self.change.remember(path, text)
 
     def _remember(self, record: Record) -> None:
         """Leave hints for the next ADD."""

@@ -115,14 +115,17 @@ class Taking:
             try:
                 wanted.uid = self._ask(create_reservation, self._client, place.namespace, name, entry, lease)
             except AlreadyExists:
-                if wanted not in self.touched:
-                    return False
+                pass  # whatever lies between may have asked twice
             except _Missed:
                 self._touch(wanted)
             else:
                 self._touch(wanted)
                 return True
             found = read_reservation(self._client, place.namespace, wanted.reservation)
+            if found and wanted not in self.touched:
+                if found.container != entry.id or not found.is_of(entry, lease.holder.uid):
+                    return False
+                self._touch(wanted)
             if found:
                 wanted.uid = found.uid if found.is_of(entry, lease.holder.uid) else ""
                 return bool(wanted.uid)
