@@ -67,8 +67,9 @@ fuzz: venv ## what comes from outside, by coverage-guided fuzzing (ARGS="--all -
 	$(python) -m tests.fuzz $(if $(ARGS),$(ARGS),--all)
 
 .PHONY: faults
-faults: build ## kill the program at each of its system calls, and make each fail; goes on where it was stopped (ARGS=--fresh: anew)
+faults: build kubekit ## kill the program at each of its system calls, and make each fail; goes on where it was stopped (ARGS=--fresh: anew)
 	$(python) -m tests.faults $(ARGS)
+	for part in cut delegates api; do $(python) -m tests.faults $$part || exit 1; done
 	$(python) -m tests.faults table
 
 .PHONY: features

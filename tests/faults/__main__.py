@@ -2,6 +2,7 @@
 
 python -m tests.faults                                       all points, going on where it was stopped
 python -m tests.faults --point ADD/openat/57/EIO/DEL         one of them
+python -m tests.faults cut | delegates | api                 files cut, programs that misbehave, the API disturbed
 python -m tests.faults table                                 FAULTS.md, of what all parts have kept
 """
 
@@ -19,6 +20,7 @@ from tests.faults.points import REQUEST, Point
 from tests.faults.sweep import all_points, in_own_mounts, listed, remarks, rows, sweep
 from tools.build import PROGRAM
 
+PARTS = ("cut", "delegates", "api")
 KEPT = results.ROOT / ".cache" / "faults"
 TITLE = "Calls: killed before each, and each made to fail"
 
@@ -26,7 +28,9 @@ TITLE = "Calls: killed before each, and each made to fail"
 def main() -> int:
     """0 where everything held."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
-    parser.add_argument("command", nargs="?", choices=("sweep", "table"), default="sweep")
+    parser.add_argument("command", nargs="?", choices=("sweep", "table", *PARTS), default="sweep")
+    parser.add_argument("--minutes", type=float, default=0, help="the same: as many cases as can be had in this time")
+    parser.add_argument("--case", action="append", default=[], help="of cut, delegates and api: only this one")
     parser.add_argument("--point", action="append", default=[], help="only this point; may be given again")
     parser.add_argument("--program", type=Path, default=PROGRAM, help="another program than the built one")
     parser.add_argument("--workers", type=int, default=2)
@@ -37,6 +41,10 @@ def main() -> int:
     if told.command == "table":
         (results.ROOT / "FAULTS.md").write_text(results.table())
         return 0
+    if told.command in PARTS:
+        from tests.faults.parts import try_part  # what it needs, a sweep does not
+
+        return try_part(told.command, told.program, told.kept, told.workers, told.case, told.minutes)
     if told.point:
         return _try(told.point, told.program)
     if told.fresh:

@@ -6,6 +6,7 @@ A kind of cases is a subclass of `Bench`: it names them, and tries one. What cam
 from __future__ import annotations
 
 import json
+import math
 import multiprocessing
 import signal
 import sys
@@ -58,8 +59,11 @@ class Bench(Stand):
 
     kind: type[Scene] = Scene
 
-    def _set_up(self) -> None:
+    def _make_root(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="faults-", dir=self.directory))
+
+    def _set_up(self) -> None:
+        self._make_root()
         self.scene = self.kind(self.root, self.program)
         self.audit = Audit(self.scene)
         self.attached = False
@@ -108,6 +112,14 @@ class Bench(Stand):
         self.must(verdict, "CHECK")
 
 
+def a_few(cases: Sequence[str], number: int) -> list[str]:
+    """So many of them, always the same, from everywhere, and hardly ever two alike."""
+    step = next(
+        step for step in range(len(cases) * 618 // 1000 + 1, 2 * len(cases) + 2) if math.gcd(step, len(cases)) == 1
+    )
+    return [cases[at * step % len(cases)] for at in range(min(number, len(cases)))]
+
+
 def told_by(ended: Ended) -> str:
     """What a request said, in a line."""
     return f"{ended.status}: {ended.stdout.decode(errors='replace')}{ended.stderr.decode(errors='replace')}"[:PLENTY]
@@ -133,19 +145,19 @@ def manners(verb: str, ended: Ended) -> list[str]:
 
 
 def try_all(
-    make: Callable[[], Bench], kept: Path, workers: int, choose: Callable[[list[str]], Sequence[str]] = list
+    make: Callable[[], Bench], kept: Path, workers: int, cases: Sequence[str] = (), seconds: float = math.inf
 ) -> list[dict[str, Any]]:
-    """The verdicts of all cases that are chosen; each process has a stand of its own."""
+    """The verdicts of all cases, or of these; as many as can be had in the time. Each process has its own stand."""
     kept.mkdir(parents=True, exist_ok=True)
     for old in kept.glob("*.jsonl"):
         old.unlink()
+    begun = time.monotonic()
     crew = [
-        multiprocessing.Process(target=_work, args=(make, kept / f"{at}.jsonl", at, workers, choose))
+        multiprocessing.Process(target=_work, args=(make, kept / f"{at}.jsonl", at, workers, cases, begun + seconds))
         for at in range(workers)
     ]
     for each in crew:
         each.start()
-    begun = time.monotonic()
     while any(each.is_alive() for each in crew):
         next(each for each in crew if each.is_alive()).join(20)
         done = _read(kept)
@@ -174,15 +186,16 @@ def _read(kept: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for text in texts for line in text.splitlines(keepends=True) if line.endswith("\n")]
 
 
-def _work(
-    make: Callable[[], Bench], path: Path, at: int, of: int, choose: Callable[[list[str]], Sequence[str]]
-) -> None:
+def _work(make: Callable[[], Bench], path: Path, at: int, of: int, cases: Sequence[str], deadline: float) -> None:
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     in_own_mounts()
     bench = make()
     try:
+        every = bench.cases()
+        (path.parent / "cases").write_text(f"{len(every)}\n")
         with path.open("w", buffering=1) as file:
-            for case in choose(bench.cases())[at::of]:
-                file.write(bench.judge(case).to_json() + "\n")
+            for case in (cases or a_few(every, len(every)))[at::of]:
+                if time.monotonic() < deadline:
+                    file.write(bench.judge(case).to_json() + "\n")
     finally:
         bench.close()
