@@ -101,7 +101,7 @@ def _default_routes(report: Report, seen: list[Seen]) -> None:
 
 def _selection(report: Report, reader: Reader, one: Selected) -> None:
     namespace, name = one.selection.namespace, one.selection.name
-    if (namespace, name) not in reader.definitions and one.number:
+    if (namespace, name) not in reader.definitions.known and one.number:
         message = f"{namespace}/{name} is not among the definitions that were linted"
         report.add_at("unknown-network", one.file, one.place, message)
     if namespace == one.namespace or not one.number:
@@ -130,8 +130,8 @@ def _routes_of_pod(report: Report, pod: list[Selected], by_label: dict[str, Seen
 
 
 def _named(report: Report, reader: Reader) -> None:
-    known = {name for _, name in reader.definitions} | {one.name for one in reader.networks.seen}
-    known |= {f"{namespace}/{name}" for namespace, name in reader.definitions}
+    known = {name for _, name in reader.definitions.known} | {one.name for one in reader.networks.seen}
+    known |= {f"{namespace}/{name}" for namespace, name in reader.definitions.known}
     for conf in reader.confs:
         for name, steps in conf.named:
             if not name.startswith("/") and name not in known:

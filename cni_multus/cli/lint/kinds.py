@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from cni_multus.cli.lint import refusals
+from cni_multus.cli.lint.definitions import Definitions, report_repeated
 from cni_multus.cli.lint.multusconf import MultusConf
 from cni_multus.cli.lint.network import Networks
 from cni_multus.cli.lint.pods import TEMPLATES, Pods
@@ -15,10 +15,6 @@ from cni_multus.cli.lint.yamltext import OCTAL, NotYaml, YamlTree, parse_yaml
 from cni_multus.cni.config import Section
 from cni_multus.cni.document import NotJson
 from cni_multus.cni.errors import CniError
-from cni_multus.nads.bounded import refuse_excess
-from cni_multus.nads.confined import refuse_foreign_paths
-from cni_multus.nads.definition import RESOURCE, Definition
-from cni_multus.selection.names import wrong_with_namespace, wrong_with_object_name
 
 if TYPE_CHECKING:
     from cni_multus.cli.lint.document import Document, Options
@@ -39,7 +35,7 @@ class Reader:
         self.networks = Networks(report, options)
         self.pods = Pods(report)
         self.confs: list[MultusConf] = []
-        self.definitions: dict[tuple[str, str], str] = {}
+        self.definitions = Definitions(report, self.networks)
         self._waiting: list[tuple[Tree, Document]] = []
 
     def read(self, document: Document) -> None:
@@ -66,6 +62,8 @@ class Reader:
         """Networks of lists: they may have members in files that came later."""
         for tree, document in self._waiting:
             self._network(tree, document)
+        self.definitions.finish(self.confs)
+        self.pods.finish(max((conf.delegates for conf in self.confs), default=1))
 
     def _json(self, text: Text, document: Document) -> None:
         try:
@@ -76,7 +74,7 @@ class Reader:
         except CniError as error:
             self.report.add_at("json-syntax", text.file, (1, 1), error.message)
         else:
-            self._repeated(tree, "the last one counts")
+            report_repeated(self.report, tree)
             self._document(tree, document)
 
     def _yaml(self, text: Text, document: Document) -> None:
@@ -95,11 +93,6 @@ class Reader:
                 self.report.add_at("yaml-tab", text.file, place, f"a tab stands where YAML wants blanks: {error.why}")
             else:
                 self.report.add_at("yaml-syntax", text.file, place, error.why)
-
-    def _repeated(self, tree: Tree, what: str) -> None:
-        for steps, at in tree.repeated:
-            place = tree.text.spot(at)
-            self.report.add_at("duplicate-key", tree.text.file, place, f"{steps[-1]!r} stands there already: {what}")
 
     def _document(self, tree: Tree, document: Document) -> None:
         value = tree.value
@@ -136,7 +129,7 @@ class Reader:
                     self._object(inner, document)
         elif kind == NAD:
             self._traps(tree, ())
-            self._definition(tree)
+            self.definitions.check(tree)
         elif isinstance(kind, str) and kind in TEMPLATES:
             steps = TEMPLATES[kind]
             self._traps(tree, (*steps, "metadata"))
@@ -157,59 +150,6 @@ class Reader:
             rule = "yaml-octal" if trap.kind == OCTAL else "yaml-word"
             message = f"{trap.written} is {trap.value!r} to YAML"
             self.report.add_at(rule, tree.text.file, tree.spot(trap.steps[len(tree.prefix) :]), message)
-
-    def _definition(self, tree: Tree) -> None:
-        metadata = tree.at("metadata").value
-        metadata = metadata if isinstance(metadata, dict) else {}
-        name, said = metadata.get("name"), metadata.get("namespace")
-        for key, value, wrong_with in (
-            ("name", name, wrong_with_object_name),
-            ("namespace", said, wrong_with_namespace),
-        ):
-            if isinstance(value, str) and (why := wrong_with(value)):
-                self.report.add("bad-name", tree, ("metadata", key), why)
-        annotations = metadata.get("annotations")
-        if isinstance(annotations, dict) and not isinstance(annotations.get(RESOURCE, ""), str):
-            self.report.add("not-text", tree, ("metadata", "annotations", RESOURCE), f"{RESOURCE} must be text")
-        config = tree.at("spec", "config")
-        if isinstance(config.value, dict):
-            mend = "write `config: |`, and the configuration as JSON below it"
-            self.report.add(
-                "not-text", tree, ("spec", "config"), "spec.config must be text, and is an object", mend=mend
-            )
-        check_schema(self.report, tree, "network-attachment-definition")
-        if not isinstance(name, str):
-            return
-        namespace = said if isinstance(said, str) and said else "default"
-        self.definitions[namespace, name] = tree.text.file
-        if isinstance(config.value, str) and config.value.strip():
-            self._config(config, Definition(namespace, name, config.value))
-
-    def _config(self, config: Tree, definition: Definition) -> None:
-        text = config.string()
-        try:
-            tree = parse_json(text, "spec.config")
-        except NotJson as error:
-            place = text.spot(len(text.content) if error.at is None else error.at)
-            self.report.add_at("json-syntax", text.file, place, f"spec.config is not JSON: {error.why}")
-            return
-        except CniError as error:
-            self.report.add_at("json-syntax", text.file, text.spot(0), error.message)
-            return
-        self._repeated(tree, "the last one counts")
-        if not isinstance(tree.value, dict):
-            self.report.add("bad-type", tree, (), "spec.config must be a JSON object")
-            return
-        for refuse in (refuse_excess, self._refuse_paths):
-            try:
-                refuse(Section(tree.value))
-            except CniError as error:
-                steps = refusals.around(error, tree)
-                self.report.add(refusals.rule_of(error), tree, steps, error.message)
-        self.networks.check(tree, name=definition.own_name, version="", label=definition.label)
-
-    def _refuse_paths(self, config: Section) -> None:
-        refuse_foreign_paths(config.raw, tuple(path for conf in self.confs for path in conf.nad_paths))
 
     def _configuration(self, tree: Tree, document: Document) -> None:
         assert isinstance(tree.value, dict)

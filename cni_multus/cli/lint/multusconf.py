@@ -31,6 +31,7 @@ class MultusConf:
     global_namespaces: tuple[str, ...] = ("default",)
     nad_paths: tuple[str, ...] = ()
     delegates: int = 1
+    version: str = ""
     named: list[tuple[str, tuple[str | int, ...]]] = field(default_factory=list)
     """Networks that it names, and where."""
 
@@ -73,6 +74,7 @@ class MultusConf:
         request = Request("DEL", Section(document), {})
         settings = Settings(request, tolerant=True)
         paths = document.get("nadPaths")
+        self.version = settings.config.text("cniVersion")
         self.nad_paths = tuple(str(path) for path in paths if str(path)[:1] == "/") if isinstance(paths, list) else ()
         try:
             kubernetes = Kubernetes(request, settings)

@@ -79,7 +79,11 @@ class Pods:
             found += self._annotation(annotations, annotation, namespace, name)
         if found:
             self.pods.append(found)
-            self._conflicts(found)
+
+    def finish(self, delegates: int) -> None:
+        """Hold what each pod selects against the rest; `delegates` networks come before those of the annotation."""
+        for found in self.pods:
+            self._conflicts(found, delegates)
 
     def _annotation(self, annotations: Tree, annotation: str, namespace: str, pod: str) -> list[Selected]:
         assert isinstance(annotations.value, dict)
@@ -106,10 +110,10 @@ class Pods:
             for number, each in enumerate(selections, first_number)
         ]
 
-    def _conflicts(self, found: list[Selected]) -> None:
+    def _conflicts(self, found: list[Selected], delegates: int) -> None:
         taken: dict[str, Selected] = {}
         for one in found:
-            ifname = one.selection.ifname or (f"net{one.number}" if one.number else "eth0")
+            ifname = one.selection.ifname or (f"net{one.number + delegates - 1}" if one.number else "eth0")
             if ifname in taken:
                 other = taken[ifname].selection
                 message = f"interface {ifname}: networks {other.name} and {one.selection.name} would both make it"

@@ -56,6 +56,9 @@ def look(report: Report, tree: Tree, section: Section, seen: Seen) -> None:
     """Look at one plugin; what others are held against is added to `seen`."""
     try:
         _links(report, tree, section, seen)
+    except (CniError, ValueError):
+        pass  # the plugin refuses it, which is told already
+    try:
         ipam = section.section("ipam")
         inner = tree.at(tree.find("ipam"))
         if section.flag("isDefaultGateway"):
@@ -65,7 +68,7 @@ def look(report: Report, tree: Tree, section: Section, seen: Seen) -> None:
             subnets = _ADDRESSES[kind](report, inner, ipam, seen)
             _routes(report, inner, ipam, subnets, seen)
     except (CniError, ValueError):
-        return  # the plugin refuses it, which is told already
+        return
 
 
 def _links(report: Report, tree: Tree, section: Section, seen: Seen) -> None:

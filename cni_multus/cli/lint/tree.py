@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ESCAPED = {"u": 6, "U": 10, "x": 4}
 _SPACE_ESCAPES = "ntr \n"
+_CODED_BLANKS = ("\\u0020", "\\u0009", "\\u000a", "\\u000d")
 
 
 class Text:
@@ -224,6 +225,8 @@ def _skip_blanks(raw: str, at: int) -> int:
             at += 1
         elif raw[at] == "\\" and raw[at + 1 : at + 2] in _SPACE_ESCAPES and raw[at + 1 : at + 2]:
             at += 2
+        elif raw[at : at + 6].lower() in _CODED_BLANKS:
+            at += 6
         else:
             break
     return at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,9 +13,12 @@ from cni_multus.cli.lint.api import Finding
 from tests.cli.lint.kit import IPAMS, PLUGINS, found
 
 KEYS = some.sampled_from(
-    ["apiVersion", "kind", "metadata", "name", "annotations", "spec", "config", "plugins", "type", "ipam", "delegates"]
-    + ["capabilities", "k8s.v1.cni.cncf.io/networks", "items", "range", "ranges", "cniVersion", "sysctl", "template"]
-    + ["clusterNetwork", "defaultNetworks", "nadPaths", "addresses", "routes", "dst", "gw", "exclude", "subnet"]
+    [
+        *("apiVersion", "kind", "metadata", "name", "annotations", "spec", "config", "items", "template"),
+        *("k8s.v1.cni.cncf.io/networks", "cniVersion", "plugins", "type", "ipam", "delegates", "capabilities"),
+        *("clusterNetwork", "defaultNetworks", "nadPaths", "sysctl", "range", "ranges", "addresses"),
+        *("routes", "dst", "gw", "exclude", "subnet"),
+    ]
 )
 LEAVES = some.one_of(
     some.none(),
@@ -79,5 +83,5 @@ def test_what_is_nested_without_end_is_refused(text: str) -> None:
 
 def test_an_alias_makes_nothing_large() -> None:
     lines = ["a: &a [x, x, x, x, x, x, x, x, x]"]
-    lines += [f"{after}: &{after} [{', '.join([f'*{before}'] * 9)}]" for before, after in zip("abcdefgh", "bcdefghi")]
+    lines += [f"{after}: &{after} [{', '.join([f'*{before}'] * 9)}]" for before, after in pairwise("abcdefghi")]
     assert found(("x.yaml", "\n".join(lines))) != []
