@@ -108,6 +108,10 @@ class Network:
                 failures.append(IoFailure(f"cannot collect what {section.text('type')} left: {error}"))
         return failures
 
+    def member(self, section: Section, request: Request, capabilities: Section) -> Request:
+        """What the plugin that `section` configures is asked, if no other comes before it."""
+        return self._member(section, request, None, capabilities)
+
     def _knows(self, verb: str, plugin: Plugin) -> bool:
         """Ours know every verb whatever the configuration's version; a program knows those of its version."""
         return not isinstance(plugin, Program) or at_least(self.version, FIRST_WITH[verb])

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cni_multus.multus.log import Summary
     from cni_multus.multus.plan import Planned
     from cni_multus.multus.telling import Telling
+    from cni_multus.multus.wanted import Wanted
     from cni_multus.state.journal import Record
 
 STATUS = "k8s.v1.cni.cncf.io/network-status"
@@ -44,6 +45,7 @@ class Adding:
         self.log = summary.open(self.settings, request)
         self.kubernetes = Kubernetes(request, self.settings)
         self.pod: Pod | None = None
+        self.wanted: dict[int, Wanted] = {}
         self.telling: Telling | None = None
         if self.kubernetes.has_api:
             from cni_multus.multus.telling import Telling
@@ -101,6 +103,7 @@ class Adding:
             wanted, errors = configured(settings, self.kubernetes)
         if errors:
             raise errors[0]
+        self.wanted = wanted
         self.pod = self.kubernetes.pod()
         if not (self.pod and self.pod.asks) and not any(one.resource for one in wanted.values()):
             planned = named(request, settings, wanted)

@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 def allocate(request: Request, ipam: Section, data_dir: str) -> Result:
     """One address of every set for the request's attachment, all of them or none."""
     config = HostLocalConfig.parse(request, ipam)
-    owner = Owner(request.container_id, request.ifname)
     attempt = f"cannot reserve an address in network {request.name}"
     with Reservations(data_dir, request.name, attempt) as reservations:
-        refuse_second(reservations, owner, config.sets)
-        chosen = [
-            claim(reservations, ranges, wanted) if wanted else choose(reservations, at, ranges)
-            for at, (ranges, wanted) in enumerate(zip(config.sets, config.wanted, strict=True))
-        ]
-        reservations.reserve(owner, chosen, remember=True)
+        return take(reservations, config, Owner(request.container_id, request.ifname))
+
+
+def take(reservations: Reservations, config: HostLocalConfig, owner: Owner) -> Result:
+    """The same of reservations that are open; `multus explain` brings some that keep nothing."""
+    refuse_second(reservations, owner, config.sets)
+    chosen = [
+        claim(reservations, ranges, wanted) if wanted else choose(reservations, at, ranges)
+        for at, (ranges, wanted) in enumerate(zip(config.sets, config.wanted, strict=True))
+    ]
+    reservations.reserve(owner, chosen, remember=True)
     ips = [answer(ranges, ip) for ranges, ip in zip(config.sets, chosen, strict=True)]
     return Result(ips=ips, routes=config.routes, dns=config.dns)
 

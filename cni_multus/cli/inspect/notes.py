@@ -44,8 +44,10 @@ def note(about: str, error: CniError | OSError | ValueError, capability: str = "
 
 def is_forbidden(error: BaseException | None) -> bool:
     """Whether a refusal for want of rights is behind it."""
-    while error is not None:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:  # an error that was raised once more may be its own cause
         if isinstance(error, OSError | NetlinkFailure) and error.errno in _FORBIDDEN:
             return True
+        seen.append(error)
         error = error.__cause__
     return False
