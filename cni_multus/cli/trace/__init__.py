@@ -1,0 +1,1 @@
+"""`multus trace`: attachments as they happen, and one request step by step."""
