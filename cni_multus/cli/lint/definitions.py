@@ -70,10 +70,11 @@ class Definitions:
         check_schema(self.report, tree, "network-attachment-definition")
         if not isinstance(name, str):
             return
+        resource = str(annotations.get(RESOURCE, "")) if isinstance(annotations, dict) else ""
         namespace = said if isinstance(said, str) and said else "default"
         self.known.add((namespace, name))
         if isinstance(config.value, str) and config.value.strip():
-            self._waiting.append((config, Definition(namespace, name, config.value)))
+            self._waiting.append((config, Definition(namespace, name, config.value, resource)))
 
     def _config(self, config: Tree, definition: Definition, version: str, allowed: tuple[str, ...]) -> None:
         text = config.string()
@@ -95,4 +96,6 @@ class Definitions:
                 refuse(Section(tree.value))
             except CniError as error:
                 self.report.add(refusals.rule_of(error), tree, refusals.around(error, tree), error.message)
-        self.networks.check(tree, name=definition.own_name, version=version, label=definition.label)
+        self.networks.check(
+            tree, name=definition.own_name, version=version, label=definition.label, device=bool(definition.resource)
+        )

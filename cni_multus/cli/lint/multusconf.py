@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.lint import refusals
@@ -13,6 +14,7 @@ from cni_multus.cni.names import wrong_with_name
 from cni_multus.cni.request import Request
 from cni_multus.cni.versions import require_supported
 from cni_multus.multus.kubernetes import Kubernetes
+from cni_multus.multus.log import FORMATS, LEVELS
 from cni_multus.multus.settings import PASSING, Settings
 from cni_multus.multus.wanted import CLUSTER_NETWORK, system_namespaces
 
@@ -46,6 +48,7 @@ class MultusConf:
         refusals.report_all(report, tree, document, conf.refusal)
         check_schema(report, tree, "multus", skip=("delegates",))
         conf.look(document)
+        conf.look_at_log(report)
         conf.look_at_delegates(report, networks, document)
         return conf
 
@@ -82,6 +85,16 @@ class MultusConf:
             return
         self.isolation = kubernetes.isolation
         self.global_namespaces = kubernetes.global_namespaces
+
+    def look_at_log(self, report: Report) -> None:
+        """A log never stops a pod: what it cannot be told is passed over."""
+        for key, known in (("logLevel", LEVELS), ("logFormat", FORMATS)):
+            value = self.tree.at(self.tree.find(key)).value
+            if isinstance(value, str) and value and value.lower() not in known:
+                close = get_close_matches(value, known, 1)
+                mend = f"did you mean {close[0]}?" if close else f"write one of {', '.join(known)}"
+                message = f"{key}: {value!r} is not one of {', '.join(known)}, and the default counts"
+                report.add("ignored-key", self.tree, (self.tree.find(key),), message, mend=mend)
 
     def look_at_delegates(self, report: Report, networks: Networks, document: dict[str, object]) -> None:
         """Each of them is a network, the first of which may go without a name."""

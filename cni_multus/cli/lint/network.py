@@ -65,16 +65,20 @@ class Networks:
         self.report = report
         self.options = options
         self.seen: list[Seen] = []
+        self._brought: dict[str, object] = {}
 
-    def check(self, tree: Tree, *, name: str = "", version: str = "", label: str = "", follows: int = 0) -> Seen | None:
+    def check(
+        self, tree: Tree, *, name: str = "", version: str = "", label: str = "", follows: int = 0, device: bool = False
+    ) -> Seen | None:
         """Look at the network at `tree`; `name` and `version` serve where it has none of its own.
 
-        A single plugin `follows` so many others, where it is a part of a list.
+        A single plugin `follows` so many others, where it is a part of a list; with `device` the kubelet brings one.
         """
         config = tree.value
         if not isinstance(config, dict):
             self.report.add("bad-type", tree, (), "a network must be a JSON object")
             return None
+        self._brought = {"pciBusID": "0000:00:00.0"} if device else {}
         network = self._network(tree, config, name, version)
         if network is None:
             return None
@@ -110,7 +114,7 @@ class Networks:
         kind = section.text("type")
         # What the list says counts, and is told where it stands.
         version = network.version if network.version in SUPPORTED else "1.0.0"
-        document = {**section.raw, "name": network.name, "cniVersion": version}
+        document = {**self._brought, **section.raw, "name": network.name, "cniVersion": version}
         own = section.value("cniVersion")
         if own not in (None, network.version) and network.raw is not section.raw:
             message = f"cniVersion {own!r} of a plugin is not looked at: the list's counts, {network.version}"

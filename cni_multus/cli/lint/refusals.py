@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cni_multus.cni.errors import CniError
 
 _RULES = (
+    (r"no address \(nor in CNI_ARGS", "no-addresses"),  # a pod may ask for its own
     (r"is missing|needs it$|must also be set|must be given too|no addresses to give|nothing says which", "missing-key"),
     (r"overlaps", "range-overlap"),
     (r"nothing is left|no address but gateways", "range-empty"),

@@ -113,7 +113,7 @@ def test_an_ipam_and_lint_refuse_the_same(kind: str, data: some.DataObject) -> N
     refusal = parsers.ipam_refusal_of({**plugin, "name": "n", "cniVersion": "1.0.0"})
     found = errors(as_list(plugin, behind=False))
     if refusal is not None:
-        assert found, refusal.message
+        assert found or "nor in CNI_ARGS" in refusal.message, refusal.message  # a pod may ask for its own
     elif (kind, steps[0]) not in CONDITIONAL:
         assert not schema_errors(kind, ipam)
 

@@ -160,6 +160,32 @@ def test_all_that_is_wrong_is_told_and_not_the_first_alone() -> None:
     assert len([each for each in found(("x.conf", text)) if each.level == "error"]) == 4
 
 
+def test_a_device_of_the_kubelet_is_one() -> None:
+    text = definition("n", one("host-device"))
+    assert {each.rule for each in found(("x.yaml", text))} == {"missing-key"}
+    resource = "annotations: {k8s.v1.cni.cncf.io/resourceName: a.com/vf}"
+    assert found(("x.yaml", text.replace("name: n", f"name: n, {resource}"))) == []
+
+
+@pytest.mark.parametrize("ipam", ["static", "whereabouts"])
+def test_addresses_that_a_pod_may_bring_are_no_error(ipam: str) -> None:
+    text = one("macvlan", ipam={"type": ipam}, capabilities={"ips": True})
+    assert found(("x.conf", text)) == []
+
+
+def test_a_level_of_the_log_that_there_is_not_is_told() -> None:
+    (finding,) = found(("x.conf", multus(logLevel="nois")))
+    assert (finding.rule, finding.level) == ("ignored-key", "note")
+
+
+def test_interfaces_are_counted_behind_the_configurations_own() -> None:
+    delegates = [{"cniVersion": "1.0.0", "name": name, "type": "loopback"} for name in ("d", "e")]
+    assert "same-interface" in {each.rule for each in found(("x.yaml", pod("a@net2,b")))}
+    assert "same-interface" not in {each.rule for each in found(("x.yaml", pod("a@net2,b@net5")))}
+    more = ("y.conf", multus(delegates=delegates))
+    assert "same-interface" in {each.rule for each in found(("x.yaml", pod("a,b@net2")), more)}
+
+
 def test_networks_of_one_store_share_their_ranges() -> None:
     ipam = {"type": "whereabouts", "range": "10.1.0.0/24", "network_name": "x"}
     assert found(("1.conf", one("macvlan", ipam=ipam)), ("2.conf", one("macvlan", name="m", ipam=ipam))) == []
