@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PATIENCE = 20.0
 """Seconds for one check: what hangs (a dead file system) is left behind."""
+_LEAST = 0.5
 
 _MESS = (CniError, OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError)
 """How a check may fail on what it finds; the last ones are our own defects, which must not hide the other checks."""
@@ -27,9 +28,11 @@ def examine(patient: Patient, checks: Sequence[Check], patience: float = PATIENC
         examined = Examined(check)
         thread = threading.Thread(target=_look, args=(patient, examined), daemon=True)
         thread.start()
-        thread.join(patience)
+        waited = patience
+        thread.join(waited)
         if thread.is_alive():
-            yield Examined(check, list(examined.findings), f"it has not ended after {patience:g} s")
+            patience = max(_LEAST, patience / 4)  # what it hangs in, others may wait for as well
+            yield Examined(check, list(examined.findings), f"it has not ended after {waited:g} s")
         else:
             yield examined
 

@@ -18,14 +18,22 @@ if TYPE_CHECKING:
 _COLOURS = {CRITICAL: RED, ERROR: RED, WARNING: YELLOW}
 _MARGIN = 10
 _FEW = 3
+_MOST = 10
+"""Findings of one check that are shown."""
 _NARROWEST = 40
 
 
 def tell(findings: Sequence[Finding], examined: Sequence[Examined], stream: TextIO, *, wide: bool) -> None:
     """Write it; `wide` shows all evidence, and what is in order."""
     width = max(_NARROWEST, shutil.get_terminal_size().columns) if stream.isatty() else 0
+    count: dict[str, int] = {}
     for finding in findings:
-        _tell(finding, stream, width, wide=wide)
+        count[finding.check] = count.get(finding.check, 0) + 1
+        if wide or count[finding.check] <= _MOST:
+            _tell(finding, stream, width, wide=wide)
+    for check, found in count.items():
+        if found > _MOST and not wide:
+            stream.write(f"{found - _MOST} more of {check} (-o wide)\n")
     looked = [each for each in examined if not each.trouble]
     fine = [each for each in looked if not each.findings]
     if not findings:

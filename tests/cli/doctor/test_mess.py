@@ -104,6 +104,17 @@ def test_a_check_that_hangs_or_fails_stops_no_other() -> None:
     assert [finding.check for each in examined for finding in each.findings] == ["hang", "work"]
 
 
+def test_many_of_a_kind_do_not_hide_the_others(ill: Ward) -> None:
+    for number in range(40):
+        (ill.run_dir / "netns" / f"cni-{number:02}").touch()
+    on_the_node(ill, "ip link set up0 down")
+    ended = ill.doctor()
+    assert ended.stdout.count(" netns-file: ") == 10
+    assert "30 more of netns-file (-o wide)" in ended.stdout
+    assert " master-down: " in ended.stdout
+    assert len(ill.findings()) == 41
+
+
 def test_what_cannot_be_typed(node: Ward) -> None:
     ended = node.doctor("--only", "nonsense")
     assert (ended.status, ended.stdout) == (USAGE, "")
@@ -146,6 +157,15 @@ def test_an_account_without_rights(ill: Ward, cluster: Cluster) -> None:
         first = ended.stdout.splitlines()[0]
     assert " api-rights: " in first
     assert "may not get network-attachment-definitions" in first
+
+
+def test_definitions_that_the_api_server_does_not_know(ill: Ward, cluster: Cluster) -> None:
+    road = cluster.road(ill.host.path)
+    path = cluster.kubeconfig(server=road.url)
+    path.chmod(0o600)
+    reconfigure(ill, kubeconfig=str(path))
+    road.disturb("GET", "/network-attachment-definitions", times=9, answer=(404, "404 page not found", {}))
+    assert " api-definitions: " in ill.doctor().stdout.splitlines()[0]
 
 
 def test_a_token_that_nobody_renews(node: Ward) -> None:
