@@ -36,6 +36,10 @@ COMMANDS = {
     "node": ("node.group:Node", "make the node's configuration from the primary CNI's, and keep it so"),
     "plugins": ("plugins:Plugins", "list the plugin types that are built in"),
     "trace": ("trace.command:Trace", "watch attachments as they happen, by the journal, the log and the kernel"),
+    "support-bundle": (
+        "bundle.command:SupportBundle",
+        "pack what this node shows into one archive for whoever helps, without secrets",
+    ),
     "uninstall": ("node.uninstall:Uninstall", "take the program off this node; pods keep starting and stopping"),
     "version": ("version:Version", "print the versions of this program, of CNI and of the interpreter"),
 }

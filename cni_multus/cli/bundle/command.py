@@ -74,6 +74,7 @@ class SupportBundle(Command):
         path = arguments.output or f"{_directory(moment)}.tar.gz"
         if path != STANDARD_OUTPUT and os.path.isdir(path):
             path = os.path.join(path, f"{_directory(moment)}.tar.gz")
+        _refuse(path)
         packed = pack(Place(Site.of(arguments), arguments, arguments.since), _directory(moment), moment)
         _write(path, packed.data)
         _tell(path, packed.files, packed.missing)
@@ -84,6 +85,15 @@ def _directory(moment: int) -> str:
     from cni_multus.cli.bundle.archive import safe
 
     return safe(f"multus-{os.uname().nodename}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(moment))}")
+
+
+def _refuse(path: str) -> None:
+    """Say at once that there is no place for it: what was collected would be lost."""
+    directory = os.path.dirname(os.path.abspath(path))
+    if path != STANDARD_OUTPUT and not os.access(directory, os.W_OK | os.X_OK):
+        from cni_multus.cni.errors import IoFailure
+
+        raise IoFailure(f"cannot write {path}: there is no directory {directory} that can be written to")
 
 
 def _write(path: str, data: bytes) -> None:

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from cni_multus.cli.bundle.assigned import without_assigned
-from cni_multus.cli.bundle.words import CODED, FORMS, GONE, OPTION, PEM, PEM_END, SCHEME, USERINFO, is_secret
+from cni_multus.cli.bundle.words import (
+    CODED,
+    ENVIRONMENT,
+    FORMS,
+    GONE,
+    OPTION,
+    PEM,
+    PEM_END,
+    SCHEME,
+    USERINFO,
+    is_secret,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,6 +114,8 @@ class Redactor:
         if "@" in text:
             text = USERINFO.sub(rf"\1{GONE}@", text)
         text = OPTION.sub(lambda m: m[1] + m[2] + GONE if is_secret(m[1]) else m[0], text)
+        if "env" in text:
+            text = ENVIRONMENT.sub(rf"\1{GONE}", text)
         text = without_assigned(text)
         return CODED.sub(lambda match: self._coded(match[0], depth), text)
 

@@ -29,7 +29,10 @@ _OPEN = ("publickey", "publickeydata", "hostkey")
 _NEVER = ("pass", "auth", "otp", "pin", "keydata", "keys", "bearer", "basicauth")
 
 PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-PEM_END = re.compile(r"(?:[A-Za-z0-9+/=]{12,}(?:\s|\\+[nrt])+)*[A-Za-z0-9+/=]*-----END [A-Z0-9 ]*PRIVATE KEY-----")
+PEM_END = re.compile(
+    r"(?:[A-Za-z0-9+/=]{12,}(?:\s|\\+[nrt])+){0,200}(?<![A-Za-z0-9+/=])[A-Za-z0-9+/=]*"
+    r"-----END [A-Z0-9 ]*PRIVATE KEY-----"
+)
 """A key whose beginning was cut off."""
 FORMS = re.compile(
     r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*"  # a JSON web token, or what begins as one (RFC 7519)
@@ -41,7 +44,12 @@ SCHEME = re.compile(
     r"\b(bearer|basic|digest|negotiate)((?:\s|\\+[nrt]|%20|\+)+\\*[\"']?)[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE
 )
 USERINFO = re.compile(r"(\b[a-z][a-z0-9+.-]*:\\?/\\?/)[^\s\"'<>/@]*(?:@[^\s\"'<>/@]*)*@", re.IGNORECASE)
-OPTION = re.compile(r"(--?[\w-]*(?:passw|secret|token|psk|key|credential)[\w-]*)(\s+)(?!-)([^\s\"']+)", re.IGNORECASE)
+OPTION = re.compile(
+    r"((?<![\w-])--?[\w-]{0,60}?(?:passw|secret|token|psk|key|credential)[\w-]*)"
+    r"(\s+|\\*[\"'],?\s*\\*[\"'])(?!-)([^\s\"'\\]+)",
+    re.IGNORECASE,
+)
+ENVIRONMENT = re.compile(r"(\benv\\*[\"']\s*:\s*)[\[{][^\]}]*(?:\}[^\]}]*)*[\]}]", re.IGNORECASE)
 CODED = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:(?:\r?\n[ \t]*|\\+n)[A-Za-z0-9+/_-]{16,})*={0,2}")
 """What may be base64, wrapped or not."""
 
