@@ -54,7 +54,7 @@ def _do(verb: str, network: str, netns: str, valid: str | None) -> None:
         case "del":
             runtime.delete(network, _container(netns))
         case "gc":
-            runtime.collect_garbage(network, _read_valid(valid) if valid else [])
+            runtime.collect_garbage(network, read_valid(valid) if valid else [])
         case _:
             runtime.status(network)
 
@@ -75,7 +75,8 @@ def _container(netns: str) -> Container:
     )
 
 
-def _read_valid(path: str) -> list[dict[str, object]]:
+def read_valid(path: str) -> list[dict[str, object]]:
+    """The attachments that a GC is to keep, of a file or of standard input; raises what is wrong with the list."""
     what = "standard input" if path == "-" else path
     try:
         if path == "-":

@@ -17,8 +17,16 @@ if TYPE_CHECKING:
     from cni_multus.cli.command import Command
 
 COMMANDS = {
+    "call": (
+        "call.command:Call",
+        "run a configuration by hand against a namespace, show what comes of it, and clean up",
+    ),
     "completion": ("completion:Completion", "print the completion script for a shell"),
     "doctor": ("doctor.command:Doctor", "find what is wrong on this node, and mend what can be mended safely"),
+    "explain": (
+        "explain.command:Explain",
+        "say what attaching a pod would do, and what would be in the way; nothing is touched",
+    ),
     "history": (
         "history.command:History",
         "show the last requests, and what was slow: the API, programs, locks, IPAM, the kernel",
@@ -35,11 +43,11 @@ COMMANDS = {
     "lint": ("lint.command:Lint", "say what is wrong with configurations, definitions of networks and pods"),
     "node": ("node.group:Node", "make the node's configuration from the primary CNI's, and keep it so"),
     "plugins": ("plugins:Plugins", "list the plugin types that are built in"),
-    "trace": ("trace.command:Trace", "watch attachments as they happen, by the journal, the log and the kernel"),
     "support-bundle": (
         "bundle.command:SupportBundle",
         "pack what this node shows into one archive for whoever helps, without secrets",
     ),
+    "trace": ("trace.command:Trace", "watch attachments as they happen, by the journal, the log and the kernel"),
     "uninstall": ("node.uninstall:Uninstall", "take the program off this node; pods keep starting and stopping"),
     "version": ("version:Version", "print the versions of this program, of CNI and of the interpreter"),
 }
