@@ -358,7 +358,7 @@ TABLE = """
   kubernetes/test_rights.py::test_a_pods_whole_life_takes_all_rights_and_no_other
   kubernetes/test_outages.py::test_an_account_without_the_right_to_write_the_status_is_told
 120 NADs that are broken are refused when they are made
-  not yet: the schema wants a text, and nobody looks into it before a pod asks for it; there is no linter yet
+  not yet: the schema wants a text, and nobody looks into it before a pod does, unless `multus lint` is asked
 """
 """A number and what it is about; below it the tests that prove it, or one line that says why there are none."""
 

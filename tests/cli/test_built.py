@@ -58,6 +58,14 @@ def test_the_ipam_commands_read_and_print_yaml(node: Built, tmp_path: Path) -> N
     assert node.run_as("multus", "ipam", "fsck", "--no-api", *places).succeeded().stdout == "nothing is wrong\n"
 
 
+def test_lint_has_its_schemas(node: Built, tmp_path: Path) -> None:
+    file = tmp_path / "x.conf"
+    file.write_text('{"cniVersion": "1.0.0", "name": "n", "type": "macvlan", "mater": "ens5", "mtu": "x"}')
+    ended = node.run_as("multus", "lint", "-o", "yaml", str(file))
+    found = yaml.safe_load(ended.stdout)["findings"]
+    assert (ended.status, [each["rule"] for each in found]) == (1, ["unknown-key", "bad-type"])
+
+
 def test_a_link_is_the_plugin_of_its_name(node: Built) -> None:
     ended = node.run_as("host-local")
     assert (ended.status, ended.stdout) == (0, "")
