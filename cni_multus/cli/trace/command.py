@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from cni_multus.cli.command import DONE, FAILED, PARTIAL, Command
+from cni_multus.cli.command import DONE, FAILED, FOUND, PARTIAL, Command, UsageError
 from cni_multus.cli.options import add_output, add_site, seconds
 from cni_multus.cli.output import GREEN, JSON, RED, WIDE, YAML, escape, one_line, paint, to_yaml, warn
 
@@ -21,25 +21,37 @@ class Trace(Command):
     """One line for each event, until Ctrl-C."""
 
     name = "trace"
-    summary = "watch attachments as they happen, by the journal, the log and the kernel"
+    summary = "watch attachments as they happen, by the journal, the log and the kernel; or one request by its steps"
     description = (
         "Watch attachments as they happen on this node: what the journal of the meta-plugin says, its log where one is "
         "configured, and what the kernel tells of links, addresses and routes; one line for each event, with "
         "the seconds since the beginning. Run it as root in the node's network namespace. Nothing is changed, no "
-        "request waits for it, and none gets slower. It ends with Ctrl-C, or after --for."
+        "request waits for it, and none gets slower. It ends with Ctrl-C, or after --for. With CONFIG it makes one "
+        "request instead, ADD and then DEL in a namespace of its own, and shows their steps and how long each took."
     )
     exits = {
-        DONE: "watched until Ctrl-C, or as long as was asked for",
+        DONE: "watched until Ctrl-C or as long as was asked for, or the request was made",
+        FOUND: "the request that was made failed",
         PARTIAL: "what is shown holds, but something could not be watched",
         FAILED: "nothing could be watched",
     }
     examples = (
         "multus trace",
         "multus trace --pod shop/web-0 --for 1m",
+        "multus trace /etc/cni/net.d/00-multus.conf --args 'K8S_POD_NAMESPACE=shop;K8S_POD_NAME=web-0'",
         "multus trace -o json | jq 'select(.source == \"log\").request'",
     )
 
     def declare(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "config",
+            metavar="CONFIG",
+            nargs="?",
+            help="do not watch: attach this file (- is standard input), detach it",
+        )
+        parser.add_argument("--netns", metavar="PATH", default="", help="of CONFIG: the namespace (one of its own)")
+        parser.add_argument("--ifname", default="eth0", help="of CONFIG: CNI_IFNAME (eth0)")
+        parser.add_argument("--args", default="", help="of CONFIG: CNI_ARGS, such as K8S_POD_NAME=web-0")
         parser.add_argument(
             "--pod",
             metavar="POD",
@@ -52,6 +64,12 @@ class Trace(Command):
         add_site(parser)
 
     def run(self, arguments: argparse.Namespace) -> int:
+        if arguments.config:
+            from cni_multus.cli.trace.request import trace_request
+
+            return DONE if trace_request(arguments) else FOUND
+        if arguments.netns:
+            raise UsageError("--netns is where to attach CONFIG, and there is none")
         from cni_multus.cli.site import Site
         from cni_multus.cli.trace.watch import Watch
 
