@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cni_multus.cli.lint.schemas import check_keys
+from cni_multus.cli.lint.tree import parse_json
 from cni_multus.cni.errors import CniError
 from cni_multus.defaultroute import Wanted, refuse_conflicts
 from cni_multus.selection import DEFAULT_NETWORK, NETWORKS
@@ -104,11 +106,19 @@ class Pods:
             rule = "same-interface" if "the interface is to be called" in error.message else "bad-annotation"
             self.report.add_at(rule, text.file, _place(text, error.message), error.message)
             return []
+        self._keys(text)
         first_number = 1 if annotation == NETWORKS else 0
         return [
             Selected(each, text.file, _place(text, each.where), pod, namespace, number)
             for number, each in enumerate(selections, first_number)
         ]
+
+    def _keys(self, text: Text) -> None:
+        try:
+            tree = parse_json(text, "the annotation")
+        except CniError:
+            return  # names with commas between, or a comma too many
+        check_keys(self.report, tree, "networks-annotation")
 
     def _conflicts(self, found: list[Selected], delegates: int) -> None:
         taken: dict[str, Selected] = {}

@@ -74,6 +74,11 @@ def check_schema(report: Report, tree: Tree, name: str, skip: tuple[str, ...] = 
     _unknown(report, tree, value, own, ())
 
 
+def check_keys(report: Report, tree: Tree, name: str) -> None:
+    """Tell the keys of the value at `tree` that the schema does not know, and nothing else."""
+    _unknown(report, tree, tree.value, schema(name), ())
+
+
 def _missing(report: Report, tree: Tree, steps: Steps, error: Any, skip: tuple[str, ...]) -> None:
     key = error.message.split("'")[1]
     if not steps and key.lower() in skip:

@@ -178,6 +178,11 @@ def test_a_level_of_the_log_that_there_is_not_is_told() -> None:
     assert (finding.rule, finding.level) == ("ignored-key", "note")
 
 
+def test_a_key_of_an_annotation_that_nobody_reads_is_told() -> None:
+    (finding,) = [each for each in found(("x.yaml", pod('[{"name": "a", "interfce": "x"}]'))) if each.level != "note"]
+    assert (finding.rule, finding.mend) == ("unknown-key", "did you mean interface?")
+
+
 def test_interfaces_are_counted_behind_the_configurations_own() -> None:
     delegates = [{"cniVersion": "1.0.0", "name": name, "type": "loopback"} for name in ("d", "e")]
     assert "same-interface" in {each.rule for each in found(("x.yaml", pod("a@net2,b")))}
