@@ -32,7 +32,7 @@ SHORTER = {
     "ipam/whereabouts/cluster/openwork.py": ("SETTLE = 75.0\n", f"SETTLE = {SETTLE}\n"),
 }
 """Times that nobody has to wait for where the road is 127.0.0.1: the program is the same but for them."""
-PATIENCE = 10.0
+PATIENCE = 5.0
 
 
 def hurried(target: Path) -> Path:

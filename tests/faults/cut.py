@@ -183,6 +183,10 @@ class CutBench(Bench):
                 left = {name: value for name, value in left.items() if not known.match(name)}
                 verdict.by = f"{verdict.by}, but for what only this file knew" if not left else verdict.by
                 self.damaged = True
+        if verb == "OTHER" and set(left) == {f"file {path}"}:
+            # Who looked for an address in vain has read everything anew, and whom this names by now nobody knows.
+            verdict.by = "GC"
+            left = self.audit.left() if self.must(verdict, "GC") else left
         verdict.found(f"{what} leaves", left)
 
     def _expect_told(self, path: str, ended: Ended, verdict: Verdict) -> None:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 TYPES = {"first": "the primary", "second": "a secondary", "third": "in a chain"}
 TIMEOUT = 2
-"""delegateTimeout, in seconds."""
+PATIENCE = 30
+"""delegateTimeout where programs misbehave, and where they do not, in seconds."""
 
 PROGRAM = r"""#!/bin/sh
 root={root} type={type}
@@ -130,7 +131,7 @@ class ProgramScene(Scene):
         super()._prepare()
 
     def config(self, pod: Pod | None = None) -> dict[str, Any]:
-        return {**super().config(pod), "delegateTimeout": TIMEOUT, "retryDeleteOnError": True}
+        return {**super().config(pod), "delegateTimeout": PATIENCE, "retryDeleteOnError": True}
 
     def networks(self, at: int) -> list[dict[str, Any]]:
         lent = self._lent(at)
@@ -177,7 +178,8 @@ class DelegatesBench(Bench):
         before = self.audit.glance()
         for each in verb.split("+"):
             self.scene.misbehave(kind, each, when, {**FAILURES, **ODDITIES, **PRINTED}[how])
-        ended = self.scene.ask(verb.partition("+")[0])
+        config = {**self.scene.config(), "delegateTimeout": TIMEOUT}
+        ended = self.scene.ask(verb.partition("+")[0], config=config)
         self.scene.behave()
         self.attached = False
         verdict.said = told_by(ended)

@@ -41,11 +41,12 @@ def test_whatever_file_is_cut_nothing_is_lost(tmp_path: Path) -> None:
     assert [each.to_json() for each in verdicts if each.problems] == []
 
 
-def test_a_program_that_believes_half_a_record_is_found_out(tmp_path: Path) -> None:
-    lines = {"cni_multus/state/lines.py": ("if body and checksum == b", "if body or checksum == b")}
-    bench = CutBench(make_variant(tmp_path / "program", lines), tmp_path)
+def test_a_program_that_believes_half_an_index_is_found_out(tmp_path: Path) -> None:
+    broken = ("if self._indexed and not self._index.owners.is_whole(owner.key):", "if False:")
+    program = make_variant(tmp_path / "program", {"cni_multus/state/reservations.py": broken})
+    bench = CutBench(program, tmp_path)
     try:
-        verdict = bench.judge("DEL multus/journal/pod-0@eth0 512 cut")
+        verdict = bench.judge("DEL state/host-local/.multus/primary/owners/cdc 0 cut")
     finally:
         bench.close()
     assert verdict.problems
