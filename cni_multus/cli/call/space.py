@@ -96,7 +96,7 @@ def _runs(name: str) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process was started, in the kernel's ticks (proc_pid_stat(5), field 22); "" where there is none that runs."""
+    """When a process was started, in the kernel's ticks (proc_pid_stat(5), field 22); "" where none runs."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             fields = file.read().rpartition(")")[2].split()

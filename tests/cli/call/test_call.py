@@ -67,8 +67,8 @@ def test_multus_itself_is_called(node: Terminal) -> None:
 
 
 def test_a_program_is_called_and_its_versions_are_asked(node: Terminal) -> None:
-    speaks = {"VERSION": {"stdout": json.dumps({"cniVersion": "1.0.0", "supportedVersions": ["0.4.0", "1.0.0"]})}}
-    config = node.program("foreign", **speaks)
+    speaks: dict[str, object] = {"stdout": json.dumps({"cniVersion": "1.0.0", "supportedVersions": ["0.4.0", "1.0.0"]})}
+    config = node.program("foreign", VERSION=speaks)
     text = json.dumps(config)
     told = call(node, "add", "-", "-o", "json", stdin=text).succeeded().document
     assert [(one["verb"], one["program"]) for one in told["timings"]] == [
