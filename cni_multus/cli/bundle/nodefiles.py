@@ -36,7 +36,7 @@ def _configurations(place: Place) -> Iterator[Piece]:
             if os.path.isdir(path):
                 continue
             if name.endswith(_SECRETS) or name in _SECRETS:
-                yield Piece(member, path, trouble=f"{path} is a secret, and left out")
+                yield Piece(member, path, trouble=f"left out, since it is a secret: {path}")
                 continue
             content = read(path)
             yield Piece(member, path, content.text, content.trouble)

@@ -106,7 +106,7 @@ def test_no_secret_is_in_the_archive_and_what_explains_the_node_is(spoiled: Term
     assert "4f2a6c1e9b7d@eth0" in files["records/journal.txt"]
     assert "up0" in files["network/links.txt"]
     told = "\n".join(index["missing"])
-    for left_out in ("50-pipe.conf: it is no file", "multus.d/token is a secret", "broken.kubeconfig: left out"):
+    for left_out in ("50-pipe.conf: it is no file", "since it is a secret", "broken.kubeconfig: left out"):
         assert left_out in told
     assert sorted(found for found in spoiled.root.rglob("*") if found != path) == before
 
