@@ -70,9 +70,7 @@ class Entry:
         if wanted in words[1:] or "/".join(words[:2]) == wanted or self.pod == wanted:
             return True
         # A line of text has the first twelve characters of an ID.
-        return (
-            len(wanted) >= 4 and bool(self.container) and self.container.startswith(wanted[: len(self.container)])
-        )
+        return len(wanted) >= 4 and bool(self.container) and self.container.startswith(wanted[: len(self.container)])
 
     def to_json(self) -> dict[str, object]:
         """Everything, for programs."""
