@@ -163,3 +163,8 @@ class Cluster(Kubernetes):
             if self._connected is None:
                 raise UsageError("no API server is named, and this needs one: see --kubeconfig")
         return self._connected
+
+    def close(self) -> None:
+        """End the connection, if there is one."""
+        if self._connected is not None:
+            self._connected.close()

@@ -155,7 +155,9 @@ def _outlook(arguments: argparse.Namespace, site: Site, asked: Asked, nads: Mani
         path=(site.bin_dir,),
     )
     settings = Settings(request)
-    return Foreseeing(request, settings, Cluster(request, settings, site, nads)).outlook(_pods(site))
+    cluster = Cluster(request, settings, site, nads)
+    arguments.closing.callback(cluster.close)
+    return Foreseeing(request, settings, cluster).outlook(_pods(site))
 
 
 def _pods(site: Site) -> Callable[[str], str]:
