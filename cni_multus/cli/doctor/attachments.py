@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cni_multus.cli.doctor.patient import Patient
     from cni_multus.cli.inspect.sandbox import Sandbox
 
+_OURS = (JOURNAL, GO_MULTUS)
+"""What only the runtime remembers is another CNI's business."""
 _GONE = (GONE, ANOTHER, EARLIER)
 _SHOWN = 8
 _BELOW = re.compile(r"^(its )?(master|bridge) \S+ is down$|^the node does not forward")
@@ -27,7 +29,7 @@ _BELOW = re.compile(r"^(its )?(master|bridge) \S+ is down$|^the node does not fo
 def orphans(patient: Patient) -> Iterator[Finding]:
     """Records whose namespace is gone."""
     for sandbox in patient.sandboxes:
-        if sandbox.known is None or sandbox.state not in _GONE:
+        if sandbox.known is None or sandbox.known.origin not in _OURS or sandbox.state not in _GONE:
             continue
         known = sandbox.known
         is_ours = known.origin == JOURNAL
@@ -50,7 +52,7 @@ def orphans(patient: Patient) -> Iterator[Finding]:
 def damaged(patient: Patient) -> Iterator[Finding]:
     """Records that nobody can read."""
     for known in patient.node.known:
-        if known.trouble and known.origin != GO_MULTUS:
+        if known.trouble and known.origin == JOURNAL:
             yield Finding(
                 ERROR,
                 f"the record {known.path} is damaged: {known.trouble}",
@@ -96,7 +98,7 @@ def sysctls(patient: Patient) -> Iterator[Finding]:
 def differing(patient: Patient) -> Iterator[Finding]:
     """Interfaces that are not as they were attached."""
     for sandbox in patient.sandboxes:
-        if sandbox.state != LIVE or sandbox.known is None or not sandbox.differs:
+        if sandbox.state != LIVE or not sandbox.differs or not sandbox.known or sandbox.known.origin not in _OURS:
             continue
         told = {str(each.difference) for one in sandbox.observed for each in one.settings if each.wrong}
         wrong = [

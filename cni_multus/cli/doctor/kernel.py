@@ -125,7 +125,7 @@ def _needed(patient: Patient) -> dict[str, Use]:
             found.setdefault("bridge", use)
         if use.kind == "bridge" and (raw.get("vlan") or raw.get("vlanTrunk")):
             found.setdefault(BRIDGE_VLANS, use)
-        if use.kind == "portmap" or (raw.get("ipMasq") is True and raw.get("ipMasqBackend") != "iptables"):
+        if use.kind == "portmap" or raw.get("macspoofchk") is True or raw.get("ipMasqBackend") == "nftables":
             found.setdefault(NFTABLES, use)
     return found
 

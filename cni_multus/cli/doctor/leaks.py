@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cni_multus.cli.doctor.finding import ERROR, WARNING, Check, Finding, Mending
+from cni_multus.cli.doctor.records import data_dirs
 from cni_multus.cli.inspect.leftovers import leftovers
 from cni_multus.cli.inspect.notes import READ_FILES
 from cni_multus.cli.inspect.sandbox import ANOTHER, EARLIER, GONE
@@ -14,6 +17,7 @@ from cni_multus.cli.ipam.evidence import LIKELY_GONE
 from cni_multus.cli.ipam.fsck import examine
 from cni_multus.cli.ipam.held import IN_FLIGHT
 from cni_multus.cli.ipam.leaks import judge
+from cni_multus.cli.ipam.options import FILE
 from cni_multus.cni.errors import IoFailure
 from cni_multus.cni.request import Attachment
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 _MARK = "multus:"
 _ALMOST = 0.95
 _SHOWN = 8
+_LONG_WAIT = 300.0
 
 
 def links_and_filters(patient: Patient, what: str) -> Iterator[Finding]:
@@ -65,6 +70,8 @@ def addresses(patient: Patient) -> Iterator[Finding]:
             if verdict.state not in (OWNER_GONE, LIKELY_GONE):
                 continue
             is_sure = verdict.state == OWNER_GONE
+            if not is_sure and time.time() - held.since < IN_FLIGHT:
+                continue  # runtimes remember an attachment of others when it is complete
             yield Finding(
                 ERROR if is_sure else WARNING,
                 f"leaked address {held.ip} of pool {held.pool}: its owner is {verdict.state}",
@@ -120,6 +127,26 @@ def _are_records_known(patient: Patient) -> bool:
     if unread is not None:
         patient.note(f"leaks are not looked for: {unread}")
     return unread is None
+
+
+def waiting(patient: Patient) -> Iterator[Finding]:
+    """Addresses of the cluster that a DEL could not give back, since the API server did not answer."""
+    from ipam.whereabouts.cluster.journal import Journal
+
+    for directory in sorted(data_dirs(patient)[FILE]):
+        if not os.path.isdir(directory):
+            continue
+        journal = Journal(directory)
+        todo, since = journal.todo(), journal.todo_since()
+        if todo and time.time() - since > _LONG_WAIT:
+            yield Finding(
+                WARNING,
+                f"{len(todo)} attachments wait for the cluster to get their addresses back, for "
+                f"{(time.time() - since) / 60:.0f} min",
+                [f"{journal.directory}: {', '.join(todo[:_SHOWN])}"],
+                "nobody else can get these addresses",
+                "`multus ipam reconcile` gives them back as soon as the API server answers; so do the next ADD and DEL",
+            )
 
 
 _DEAD = (GONE, ANOTHER, EARLIER)
@@ -185,6 +212,7 @@ CHECKS = (
     Check("pool-full", "pools have addresses left", pools),
     Check("address-leaked", "every address has an owner who lives", addresses),
     Check("address-inconsistent", "records of addresses agree with each other", inconsistent),
+    Check("address-waiting", "addresses of the cluster were given back to it", waiting),
     Check("link-leaked", "every link of ours is on record", partial(links_and_filters, what="link")),
     Check("nft-leaked", "every object of nftables of ours is on record", partial(links_and_filters, what="nftables")),
 )

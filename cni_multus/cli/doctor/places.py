@@ -28,20 +28,21 @@ _SHOWN = 8
 def room(patient: Patient) -> Iterator[Finding]:
     """Bytes, and inodes, of every file system that state is on."""
     for path, what, found in _file_systems(patient):
-        free, inodes = found.f_bavail * found.f_frsize, found.f_favail
+        size, free, inodes = found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, found.f_favail
+        empty, little = min(_EMPTY, size // 100), min(_LITTLE, size // 20)
         evidence = [f"df -h {path}: {free >> 20} MiB free", f"df -i {path}: {inodes} inodes free"]
-        if free < _LITTLE:
-            how = "full" if free < _EMPTY else "almost full"
+        if free <= little:
+            how = "full" if free <= empty else "almost full"
             yield Finding(
-                CRITICAL if free < _EMPTY else WARNING,
+                CRITICAL if free <= empty else WARNING,
                 f"the disk of {path} ({what}) is {how}: {free >> 10} KiB are free",
                 evidence,
                 "ADD fails (code 5): what it does could not be put on record",
                 f"see what fills it: du -x {path}",
             )
-        elif found.f_files and inodes < _FEW_INODES:
+        elif found.f_files and inodes <= min(_FEW_INODES, found.f_files // 20):
             yield Finding(
-                CRITICAL if inodes < _NO_INODES else WARNING,
+                CRITICAL if inodes <= min(_NO_INODES, found.f_files // 100) else WARNING,
                 f"the file system of {path} ({what}) has {inodes} inodes left",
                 evidence,
                 "ADD fails (code 5): no file can be made any more",

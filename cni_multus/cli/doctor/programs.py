@@ -26,7 +26,7 @@ def ours(patient: Patient) -> Iterator[Finding]:
     if patient.ours is None:
         return
     path = os.path.join(patient.site.bin_dir, "multus")
-    if os.path.exists(path):
+    if any(os.path.exists(os.path.join(directory, "multus")) for directory in _path(patient)):
         return
     leads = f"it is a link to {os.readlink(path)}, which is not there" if os.path.islink(path) else "no such file"
     yield Finding(

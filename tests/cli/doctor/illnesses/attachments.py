@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cni_multus.cni.request import Attachment
 from cni_multus.marks import chain_name
 from cni_multus.state.journal import Journal
+from ipam.whereabouts.cluster.journal import Journal as ClusterJournal
 from tests.cli.doctor.illnesses.illness import Illness, on_the_node, rewrite
 from tests.cli.inspect.conftest import shell
 from tests.node import UPLINK, Pod
@@ -123,7 +124,16 @@ def clock_went_back(node: Ward) -> None:
     Journal(str(node.cni_dir)).write(record)
 
 
+def addresses_that_wait(node: Ward) -> None:
+    """A DEL is done, and the API server did not hear of it."""
+    journal = ClusterJournal(str(node.leases))
+    journal.note_todo("0" * 40)
+    for path in [node.leases, *node.leases.rglob("*")]:
+        os.utime(path, (1e9, 1e9))
+
+
 ILLNESSES = {
+    "addresses that wait": Illness(addresses_that_wait, "address-waiting", ("1 attachments wait",)),
     "a master that is down": Illness(master_down, "master-down", ("up0 is down", "network red")),
     "a master that is gone": Illness(master_gone, "master-missing", ("no link ens9", "network blue")),
     "an MTU that is too large": Illness(master_too_small, "master-mtu", ("9000", "1500")),

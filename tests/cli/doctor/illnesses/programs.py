@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from tests.cli.doctor.illnesses.illness import Illness
 from tests.conftest import LIBC, MS_BIND, checked
 from tests.node import Pod
+from tests.nodes.kit import fill
 
 if TYPE_CHECKING:
     from tests.cli.doctor.conftest import Ward
@@ -60,10 +61,12 @@ def another_version(node: Ward) -> None:
 
 def disk_full(node: Ward) -> None:
     small_disk(node, b"size=1m")
+    node.mounts.append(lambda: fill(node.addresses / "rubbish"))
 
 
 def no_inodes(node: Ward) -> None:
     small_disk(node, b"size=1g,nr_inodes=10")
+    node.mounts += [(node.addresses / str(number)).touch for number in range(9)]
 
 
 def disk_read_only(node: Ward) -> None:
