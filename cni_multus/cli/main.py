@@ -47,7 +47,7 @@ COMMANDS = {
         "bundle.command:SupportBundle",
         "pack what this node shows into one archive for whoever helps, without secrets",
     ),
-    "trace": ("trace.command:Trace", "watch attachments as they happen, by the journal, the log and the kernel"),
+    "trace": ("trace.command:Trace", "watch attachments as they happen, or take one request apart, step by step"),
     "uninstall": ("node.uninstall:Uninstall", "take the program off this node; pods keep starting and stopping"),
     "version": ("version:Version", "print the versions of this program, of CNI and of the interpreter"),
 }

@@ -28,7 +28,7 @@ class History(Command):
     """A table of requests, and what they come to together."""
 
     name = "history"
-    summary = "show the last requests, how they ended, and what was slow: the API, programs, locks, IPAM, the kernel"
+    summary = "show the last requests, and what was slow: the API, programs, locks, IPAM, the kernel"
     description = (
         "Show the last requests of runtimes to the meta-plugin on this node, the newest last, and below them how "
         "many failed and what took how long: the API server (api), programs that are not ours (programs), locks of "

@@ -21,7 +21,7 @@ class Trace(Command):
     """One line for each event, until Ctrl-C."""
 
     name = "trace"
-    summary = "watch attachments as they happen, by the journal, the log and the kernel; or one request by its steps"
+    summary = "watch attachments as they happen, or take one request apart, step by step"
     description = (
         "Watch attachments as they happen on this node: what the journal of the meta-plugin says, its log where one is "
         "configured, and what the kernel tells of links, addresses and routes; one line for each event, with "
