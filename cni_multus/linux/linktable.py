@@ -9,7 +9,7 @@ import errno
 import os
 
 from cni_multus.cni.errors import NetlinkFailure
-from cni_multus.linux.codec import attribute, dump_request, message, string, u32
+from cni_multus.linux.codec import attribute, dump_request, message, nested, string, u32
 from cni_multus.linux.linkinfo import (
     IFF_ALLMULTI,
     IFF_PROMISC,
@@ -21,6 +21,8 @@ from cni_multus.linux.linkinfo import (
     IFLA_GROUP,
     IFLA_IFALIAS,
     IFLA_IFNAME,
+    IFLA_INFO_KIND,
+    IFLA_LINKINFO,
     IFLA_MASTER,
     IFLA_MTU,
     IFLA_TXQLEN,
@@ -65,13 +67,14 @@ def link(ns: Namespace, name: str) -> Link:
     return found
 
 
-def list_links(ns: Namespace) -> list[Link]:
-    """Every link of the namespace, in the kernel's order."""
-    request = dump_request(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, 0, 0) + _WITHOUT_STATISTICS)
+def list_links(ns: Namespace, kind: str = "") -> list[Link]:
+    """Every link of the namespace, in the kernel's order; of a kind only those, or all where the kernel has none."""
+    only = nested(IFLA_LINKINFO, attribute(IFLA_INFO_KIND, string(kind))) if kind else b""
+    request = dump_request(RTM_GETLINK, IFINFOMSG.pack(0, 0, 0, 0, 0) + _WITHOUT_STATISTICS + only)
     return [
         decode_link(body)
-        for kind, body in ns.netlink.dump(request, f"cannot list links of {ns}")
-        if kind == RTM_NEWLINK
+        for type_, body in ns.netlink.dump(request, f"cannot list links of {ns}")
+        if type_ == RTM_NEWLINK
     ]
 
 
@@ -98,14 +101,17 @@ def remove_group(ns: Namespace, group: int, fallback_names: Iterable[str] = ()) 
     return remove_links(ns, lambda each: each.name in names or bool(group and each.group == group))
 
 
-def remove_links(ns: Namespace, unwanted: Callable[[Link], bool]) -> bool:
-    """Remove the virtual links that are `unwanted`, all that can be, and raise what failed first; False without any."""
+def remove_links(ns: Namespace, unwanted: Callable[[Link], bool], kind: str = "") -> bool:
+    """Remove the virtual links that are `unwanted`, all that can be, and raise what failed first; False without any.
+
+    Of a `kind`, the others are not even listed: they are many on a node, and change while they are read.
+    """
     removed = []
 
     def remove(each: Link) -> None:
         removed.append(remove_link(ns, each.index))
 
-    do_all(remove, [each for each in list_links(ns) if each.kind and unwanted(each)])
+    do_all(remove, [each for each in list_links(ns, kind) if each.kind and unwanted(each)])
     return any(removed)
 
 

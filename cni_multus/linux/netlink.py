@@ -51,7 +51,7 @@ _BATCH_MESSAGES = 256
 _BATCH_BYTES = 1 << 16
 _READ = 1 << 16
 _TIMEOUT = struct.pack("@ll", 10, 0)
-_DUMP_ATTEMPTS = 5
+_DUMP_ATTEMPTS = 20
 _PASSING = (errno.ENOMEM, errno.ENOBUFS)
 
 

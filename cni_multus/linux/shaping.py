@@ -131,7 +131,7 @@ def release(ns: Namespace, shaped: Link) -> None:
 
 def remove_ifbs(ns: Namespace, unwanted: Callable[[Link], bool]) -> None:
     """Remove the ifbs that are `unwanted`: all that can be, then the first failure is raised."""
-    remove_links(ns, lambda each: each.kind == "ifb" and unwanted(each))
+    remove_links(ns, lambda each: each.kind == "ifb" and unwanted(each), "ifb")
 
 
 def outgoing_differences(ns: Namespace, shaped: Link, limit: Limit) -> list[str]:

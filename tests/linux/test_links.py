@@ -191,6 +191,13 @@ def test_a_link_of_any_kind(host: Namespace, container: Namespace, kernel: Kerne
     assert (seen.get(("linkinfo", "kind")), seen.get("group"), made.mac) == ("ifb", GROUP, MAC)
 
 
+def test_links_of_one_kind_are_listed_alone(host: Namespace) -> None:
+    add_bridge(host, "br0")
+    add_veth(host, "veth0", peer="veth1", peer_namespace=host)
+    assert [each.name for each in links.list_links(host, "bridge")] == ["br0"]
+    assert {each.name for each in links.list_links(host, "nothing-known")} == {"lo", "br0", "veth0", "veth1"}
+
+
 def test_a_kind_that_the_kernel_lacks(host: Namespace, container: Namespace) -> None:
     with pytest.raises(NetlinkFailure, match=r"cannot add nonsense net1: Operation not supported.*Unknown device type"):
         add_child_link(host, "nonsense", b"", parent=0, name="net1", namespace=container)
