@@ -72,6 +72,11 @@ faults: build kubekit ## kill the program at each of its system calls, and make 
 	for part in cut delegates api; do $(python) -m tests.faults $$part || exit 1; done
 	$(python) -m tests.faults table
 
+.PHONY: load
+load: build ## 500 pods of four networks in bursts of 64 requests, some of them killed (ARGS='--pods 100' is shorter)
+	nice -n 10 $(python) -m tests.load $(ARGS)
+	$(python) -m tests.faults table
+
 .PHONY: features
 features: venv ## write FEATURES.md: what Multus can do, and which tests hold it here (from tests/features.py)
 	$(python) -m tests.features
