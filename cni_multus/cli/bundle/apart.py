@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from cni_multus.cli.bundle.piece import Collected, Collector, Piece
+from cni_multus.cni.errors import CniError
 
 if TYPE_CHECKING:
     from cni_multus.cli.bundle.piece import Place
@@ -63,8 +64,7 @@ def _work(collector: Collector, place: Place, redactor: Redactor | None, writing
         # Neither the caller's handlers nor its buffers are this process's.
         error = sys.exc_info()[1]
         if error is not None and not isinstance(error, SystemExit):
-            told = f"{type(error).__name__}: {error}"
-            _write(writing, redactor.text(told) if redactor else type(error).__name__)
+            _write(writing, redactor.text(_why(error)) if redactor else type(error).__name__)
         os._exit(0 if error is None else 1)
 
 
@@ -85,6 +85,10 @@ def _write(writing: int, told: object) -> None:
     data = memoryview(json.dumps(told).encode() + b"\n")
     while data:
         data = data[os.write(writing, data) :]
+
+
+def _why(error: BaseException) -> str:
+    return f"{error}" if isinstance(error, CniError) else f"{type(error).__name__}: {error}"
 
 
 def _leave(*_: object) -> NoReturn:

@@ -61,7 +61,7 @@ def _definitions(client: Client) -> list[object]:
 
 def _pods(client: Client) -> list[object]:
     """Names and annotations, nothing of what runs in them."""
-    node = os.environ.get("MULTUS_NODE_NAME") or os.uname().nodename
+    node = os.environ.get("NODE_NAME") or os.uname().nodename.lower()
     shown: list[object] = []
     for each in client.list(PODS.path(), fields=f"spec.nodeName={node}", metadata_only=True):
         metadata = _metadata(each)

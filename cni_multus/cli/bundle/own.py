@@ -55,8 +55,14 @@ class _Typed:
             status = self._run(place)
         trouble = " | ".join(complained.getvalue().split("\n")).strip(" |")
         if not trouble and status > 1:
-            trouble = f"its exit status is {status}"
+            trouble = f"its exit status is {status}: {self._meaning(status)}"
         yield Piece(self.name, self.what, told.getvalue(), trouble)
+
+    def _meaning(self, status: int) -> str:
+        from cni_multus.cli.command import USAGE, USAGE_MEANS
+        from cni_multus.cli.main import command
+
+        return {USAGE: USAGE_MEANS, **command(self.words[0]).exits}.get(status, "it does not say why")
 
     def _run(self, place: Place) -> int:
         from cni_multus.cli.group import guarded
