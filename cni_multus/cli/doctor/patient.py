@@ -100,6 +100,7 @@ class Patient:
     @cached_property
     def api_definitions(self) -> list[dict[str, object]]:
         """The definitions that the API server has, as far as it answers."""
+        from cni_multus.kube.errors import Refused
         from cni_multus.kube.objects import NADS
 
         if not self.server.answers or self.server.client is None:
@@ -108,6 +109,8 @@ class Patient:
             return list(self.server.client.list(NADS.path()))
         except CniError as error:
             self.definitions_failure = error
+            if not isinstance(error, Refused):
+                self.note(error.message)
             return []
 
     @property
