@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-DIRECTORY = Path(__file__).with_name("results")
+DIRECTORY = Path(__file__).with_name("figures")
 
 
 class Row:
@@ -59,7 +59,7 @@ def table() -> str:
         "# Faults",
         "",
         "What was tried to make the program lose, leak or let in, and what came of it. Written by",
-        "`python -m tests.faults table` from `tests/faults/results`; each part names its date, and the commit it was",
+        "`python -m tests.faults table` from `tests/faults/figures`; each part names its date, and the commit it was",
         "run on.",
     ]
     for path in sorted(DIRECTORY.glob("*.json")):

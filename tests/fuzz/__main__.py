@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--merge", action="store_true", help="keep what was found: tests/fuzz/corpus, made minimal")
     parser.add_argument("--replay", type=int, metavar="MORE", help="only try what is kept, and so many variants of it")
     parser.add_argument(
-        "--record", action="store_true", help="write tests/faults/results/g-fuzz.json of all runs so far"
+        "--record", action="store_true", help="write tests/faults/figures/g-fuzz.json of all runs so far"
     )
     parser.add_argument("--until-found", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
