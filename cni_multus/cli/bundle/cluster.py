@@ -31,7 +31,9 @@ def _objects(place: Place) -> Iterator[Piece]:
         return
     with client:
         yield _asked("api/definitions.json", "definitions of networks", lambda: _definitions(client))
-        yield _asked("api/pods.json", "pods of this node that ask for networks", lambda: _pods(client))
+        yield _asked(
+            "api/pods.json", "pods of this node that ask for networks", lambda: _pods(client, place.arguments.node)
+        )
         yield _asked("api/pools.json", "pools of whereabouts", lambda: _listed(client, IP_POOLS.path()))
         yield _asked("api/rights.json", "what our account may do", lambda: _rights(client))
 
@@ -59,9 +61,9 @@ def _definitions(client: Client) -> list[object]:
     return [{"metadata": _metadata(each), "spec": each.get("spec")} for each in client.list(NADS.path())]
 
 
-def _pods(client: Client) -> list[object]:
+def _pods(client: Client, node: str) -> list[object]:
     """Names and annotations, nothing of what runs in them."""
-    node = os.environ.get("NODE_NAME") or os.uname().nodename.lower()
+    node = node or os.uname().nodename.lower()
     shown: list[object] = []
     for each in client.list(PODS.path(), fields=f"spec.nodeName={node}", metadata_only=True):
         metadata = _metadata(each)

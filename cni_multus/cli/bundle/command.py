@@ -58,6 +58,12 @@ class SupportBundle(Command):
             default=0.0,
             help="of logs what is younger: 90s, 10m, 2h, 7d, or 2026-01-31T23:59:59 (UTC)",
         )
+        parser.add_argument(
+            "--node",
+            metavar="NAME",
+            default=os.environ.get("NODE_NAME", ""),
+            help="what the API server calls this node ($NODE_NAME, or its host name)",
+        )
         add_site(parser)
         add_api(parser)
 

@@ -11,18 +11,13 @@ from tests.cli.bundle.test_bundle import bundled, configured, unpacked
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
     from tests.cli.terminal import Terminal
     from tests.cluster.cluster import Cluster
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 
 
-def test_objects_come_without_secrets(
-    node: Terminal, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NODE_NAME", "node1")
+def test_objects_come_without_secrets(node: Terminal, cluster: Cluster, tmp_path: Path) -> None:
     road = cluster.road(node.host.path)
     configured(node, kubeconfig=str(cluster.kubeconfig(server=road.url)))
     cluster.create("network-attachment-definitions", "planted", spec={"config": json.dumps(planted.CONFLIST)})
@@ -31,7 +26,7 @@ def test_objects_come_without_secrets(
     cluster.add_pod("web-0", annotations={NETWORKS: json.dumps(asked), "example.com/note": other})
     cluster.add_pod("plain-0", annotations={"example.com/note": other})
     path = tmp_path / "b.tar.gz"
-    ended = bundled(node, "--with-api", "-o", str(path))
+    ended = bundled(node, "--with-api", "--node", "node1", "-o", str(path))
     files = unpacked(path)
     everything = "\n".join([*files.values(), ended.stderr])
     assert [name for name, form in planted.forms().items() if form in everything] == []
