@@ -181,3 +181,13 @@ def test_an_interrupted_call_leaves_nothing(node: Terminal, number: signal.Signa
     process.send_signal(number)
     assert process.wait() == 128 + number
     assert is_clean(node)
+
+
+def test_who_may_not_make_a_namespace_is_told_what_it_takes(node: Terminal) -> None:
+    plain = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    command = [*with_run(node.run_dir), *plain, *node.command("multus"), "call", "add", "-"]
+    config = '{"cniVersion": "1.0.0", "name": "lo", "type": "loopback"}'
+    done = subprocess.run(command, input=config, capture_output=True, text=True, check=False)
+    assert done.returncode == FAILED
+    assert "it takes CAP_SYS_ADMIN: run it as root on the node" in done.stderr
+    assert is_clean(node)
