@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tests.conftest import MakeNamespace
 
 PRIMARY = "10-primary.conflist"
+PATIENCE = 30
 ANNOTATIONS = "io.kubernetes.cri.pod-annotations"
 
 
@@ -122,8 +124,13 @@ class Ward(Terminal):
 
     def die(self, pod: Pod) -> None:
         """A pod's namespace goes, and nobody sends a DEL."""
+        before = list(self.links().values()).count("veth")
         subprocess.run(["umount", "-l", pod.netns], check=True)
         os.unlink(pod.netns)
+        deadline = time.monotonic() + PATIENCE
+        while list(self.links().values()).count("veth") == before:  # the kernel takes its time with namespaces
+            assert time.monotonic() < deadline, "the kernel keeps a namespace that nobody has"
+            time.sleep(0.01)
 
     @property
     def places(self) -> list[str]:
