@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,8 +13,12 @@ from cni_multus.cli.doctor.registry import CHECKS
 from cni_multus.cli.main import COMMANDS, parser_of_all
 from tests.cli.terminal import ROOT
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 DOCS = ROOT / "docs"
 PAGE = (DOCS / "troubleshooting.md").read_text()
+SOURCES = sorted((ROOT / "cni_multus" / "cli" / "doctor").glob("*.py"))
 TYPED = sorted(
     {found for found in re.findall(r"`(multus [^`]+)`", PAGE) if found.split()[1] in COMMANDS}
     | set(re.findall(r"^    (multus .+)$", PAGE, re.MULTILINE))
@@ -43,6 +49,22 @@ def test_every_check_that_is_named_is_one() -> None:
     known = {check.id for check in CHECKS}
     assert set(re.findall(r"--only ([\w-]+)", PAGE)) <= known
     assert {word for row in rows("Known").values() for word in re.findall(r"`([\w-]+)`:", row[2])} <= known
+
+
+def test_what_doctor_is_said_to_say_it_says() -> None:
+    """Each example has the words of a finding of that check's, as they stand in the sources."""
+    said = re.findall(r"^\| `(critical|error|warning) ([\w-]+): (.+?)` \| ([\d, ]+) \|$", PAGE, re.MULTILINE)
+    assert len(said) > 10
+    assert {check for _, check, _, _ in said} <= {check.id for check in CHECKS}
+    told = [part for path in SOURCES for part in constants(path) if len(part.strip()) >= 6]
+    assert [text for _, _, text, _ in said if not any(part in text for part in told)] == []
+    assert {int(number) for *_, numbers in said for number in numbers.split(",")} <= COMPLAINTS
+
+
+def constants(path: Path) -> list[str]:
+    """The texts in a module, those between the braces of an f-string each by itself."""
+    found = ast.walk(ast.parse(path.read_text()))
+    return [node.value for node in found if isinstance(node, ast.Constant) and isinstance(node.value, str)]
 
 
 def test_all_complaints_are_told_of() -> None:
