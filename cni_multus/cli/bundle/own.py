@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
@@ -19,14 +20,14 @@ COMMANDS = (
     ("inspect.json", "what is attached, by the records and by the kernel", ("inspect", "--all", "-o", "json")),
     ("node.svg", "the same, drawn", ("inspect", "--all", "--graph", "svg")),
     ("doctor.json", "what is wrong on the node", ("doctor", "-o", "json")),
-    ("history.json", "the last requests, and what was slow", ("history", "-o", "json")),
+    ("history.json", "the last requests, and what was slow", ("history", "-n", "1000", "-o", "json")),
     ("ipam.json", "who has which addresses", ("ipam", "show", "-o", "json")),
     ("ipam-fsck.json", "what is wrong with the records of addresses", ("ipam", "fsck", "-o", "json")),
     ("plugins.txt", "the plugins that are built in", ("plugins",)),
     ("version.txt", "the versions of this program", ("version",)),
 )
 _FORWARDED = ("--root", "--conf-dir", "--bin-dir", "--results-dir", "--cni-dir")
-_LONG, _LARGE = 60.0, 48 * MEGABYTE
+_LONG, _LARGE = 60.0, 32 * MEGABYTE
 
 
 def collectors() -> tuple[Collector, ...]:
@@ -99,6 +100,8 @@ def _options(parser: argparse.ArgumentParser, place: Place) -> list[str]:
         value = given.get(option[2:].replace("-", "_"))
         if option in known and value:
             options.append(f"{option}={value}")
+    if "--since" in known and place.since:
+        options.append(f"--since={time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(place.since))}")
     if "--no-api" in known and not place.arguments.with_api:
         options.append("--no-api")
     elif "--kubeconfig" in known and place.arguments.with_api and place.arguments.kubeconfig:

@@ -90,7 +90,7 @@ def spoiled(node: Terminal, netns: MakeNamespace) -> Terminal:
 def test_no_secret_is_in_the_archive_and_what_explains_the_node_is(spoiled: Terminal, tmp_path: Path) -> None:
     before = sorted(path for path in spoiled.root.rglob("*") if path != tmp_path / "b.tar.gz")
     path = tmp_path / "b.tar.gz"
-    ended = bundled(spoiled, "-o", str(path))
+    ended = bundled(spoiled, "--since", "2020-01-01", "-o", str(path))
     assert ended.status == 3, ended.stderr
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     files = unpacked(path)
@@ -102,6 +102,7 @@ def test_no_secret_is_in_the_archive_and_what_explains_the_node_is(spoiled: Term
     assert ["eth0"] in [[one["interface"] for one in each["interfaces"]] for each in sandboxes]
     assert json.loads(files["conf/00-multus.conf"])["delegates"][0]["type"] == "bridge"
     assert "tokenFile: token" in files["conf/multus.d/multus.kubeconfig"]
+    assert json.loads(files["commands/history.json"])["requests"][0]["verb"] == "ADD"
     assert "kept-in-the-log" in files["logs/multus.log"]
     assert "4f2a6c1e9b7d@eth0" in files["records/journal.txt"]
     assert "up0" in files["network/links.txt"]
