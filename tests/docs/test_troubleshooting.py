@@ -41,6 +41,12 @@ def test_what_it_has_people_type_is_understood(line: str) -> None:
     assert arguments.command in COMMANDS
 
 
+@pytest.mark.parametrize("line", re.findall(r"^    (multus .+)$", (DOCS / "bundle.md").read_text(), re.MULTILINE))
+def test_what_the_bundle_s_page_has_people_type_is_understood(line: str) -> None:
+    arguments = parser_of_all().parse_args(shlex.split(line.partition(" >")[0])[1:])
+    assert arguments.command == "support-bundle"
+
+
 def test_every_command_that_is_named_is_one() -> None:
     assert {line.split()[1] for line in re.findall(r"`(multus [a-z][^`]*)`", PAGE)} <= set(COMMANDS)
 
