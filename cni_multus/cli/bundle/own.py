@@ -35,9 +35,7 @@ _LONG, _LARGE = 60.0, 32 * MEGABYTE
 def collectors() -> tuple[Collector, ...]:
     """One for each command."""
     return tuple(
-        Collector(f"commands/{name}", what, _Typed(name, what, words), _COMPLAINTS = 8
-"""Lines on standard error that the index repeats."""
-_LONG, _LARGE) for name, what, words in COMMANDS
+        Collector(f"commands/{name}", what, _Typed(name, what, words), _LONG, _LARGE) for name, what, words in COMMANDS
     )
 
 
@@ -59,7 +57,8 @@ class _Typed:
         with redirect_stdout(told), redirect_stderr(complained):
             status = self._run(place)
         lines = complained.getvalue().splitlines()
-        trouble = " | ".join(lines[:_COMPLAINTS]) + (f" | and {len(lines) - _COMPLAINTS} more" if lines[_COMPLAINTS:] else "")
+        more = [f"and {len(lines) - _COMPLAINTS} more"] if len(lines) > _COMPLAINTS else []
+        trouble = " | ".join([*lines[:_COMPLAINTS], *more])
         if not trouble and status > 1:
             trouble = f"its exit status is {status}: {self._meaning(status)}"
         yield Piece(self.name, self.what, told.getvalue(), trouble)
