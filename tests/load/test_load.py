@@ -38,9 +38,7 @@ def test_nothing_is_lost_in_bursts(tmp_path: Path) -> None:
         course = Course(site, Audit(site), seed=7)
         course.run(FEW, MANY, churns=3)
         assert course.violations == []
-        model = course.model
-        assert model.held["ADD", "refused, no address left"] > 0
-        assert sum(count for (_, how), count in model.held.items() if how == "killed") > 0
+        assert sum(count for (_, how), count in course.model.held.items() if how == "killed") > 0
         few, many = (course.needs[number] for number in sorted(course.needs))
         assert many.files == few.files
         assert max(many.peak.values()) / 1024 < BUDGET
@@ -54,8 +52,8 @@ WRONG = {
     "a route to nobody": "nsenter --net={host} ip route add 10.3.99.9 dev up0",
     "a link too much": "nsenter --net={host} ip link add veth99999999 type veth; "
     "nsenter --net={host} ip link set veth99999999 alias multus:pointed:{pod}:net2",
-    "an address given twice": "cd {host_local}/pointed; grep -q {pod} $(ls -d 10.3.* | tail -n1) ||"
-    " nsenter --net={netns} ip address add $(ls -d 10.3.* | tail -n1)/16 dev net2",
+    "an address given twice": "cd {host_local}/pointed; "
+    "nsenter --net={netns} ip address add $(grep -L {pod} 10.3.* | head -n1)/16 dev net2",
     "a namespace that is not as it was": "nsenter --net={netns} ip route del default",
     "a port that leads nowhere": "nsenter --net={host} nft flush map inet multus_hostports any4to",
 }
