@@ -53,14 +53,13 @@ class OwnerIndex:
     def __init__(self, directory: str) -> None:
         self._directory = directory
 
-    def is_whole(self, key: str) -> bool:
-        """Whether an owner's page is as it was written: no end of it is missing, or lost to a power cut."""
-        return self._is_whole(_page(key))
-
-    def owned(self, key: str) -> list[Reservation]:
-        """What is written down for an owner."""
+    def owned(self, key: str) -> list[Reservation] | None:
+        """What is written down for an owner; None where an end of its page is missing, or lost to a power cut."""
         mark = f"{key} "
-        words = [line[len(mark) :] for line in self._lines(_page(key)) if line.startswith(mark)]
+        data = files.read(self._path(_page(key)))
+        if not _is_whole(data):
+            return None
+        words = [line[len(mark) :] for line in _split(data or b"") if line.startswith(mark)]
         return [reservation for text in words if (reservation := Reservation.parse(text)) is not None]
 
     def add(self, key: str, reservations: list[Reservation]) -> None:
@@ -87,20 +86,17 @@ class OwnerIndex:
             pages.setdefault(_page(key), bytearray()).extend(os.fsencode(f"{key} {ip} {mtime_ns:x}\n"))
         earlier = False
         for page in pages.keys() | set(files.names(self._directory)):
-            before = self._lines(page)
+            data = files.read(self._path(page))
+            before = _split(data or b"")
             known = {line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in before}
             after = [f"{line} {known.get(line, boot)}" for line in _split(pages.get(page, b""))]
             earlier = earlier or any(not line.endswith(boot) for line in after)
-            if after != before or not self._is_whole(page):
+            if after != before or not _is_whole(data):
                 self._write(page, after)
         return earlier
 
     def _lines(self, page: str) -> list[str]:
         return _split(files.read(self._path(page)) or b"")
-
-    def _is_whole(self, page: str) -> bool:
-        data = files.read(self._path(page))
-        return data is None or (data.endswith(b"\n") and data != b"\n" and b"\0" not in data)
 
     def _write(self, page: str, lines: list[str]) -> None:
         data = os.fsencode("".join(f"{line}\n" for line in lines) or f"{_NOBODY}\n")
@@ -115,6 +111,10 @@ class OwnerIndex:
 
 def _page(key: str) -> str:
     return f"{crc32(os.fsencode(key)) & 0xFFF:03x}"
+
+
+def _is_whole(data: bytes | None) -> bool:
+    return data is None or (data.endswith(b"\n") and data != b"\n" and b"\0" not in data)
 
 
 def _split(text: bytes | bytearray) -> list[str]:

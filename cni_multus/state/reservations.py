@@ -108,12 +108,17 @@ class Reservations:
 
     def held_by(self, owner: Owner) -> list[Ip]:
         """The addresses whose files name exactly this owner, with or without an interface; and those that did."""
-        if self._indexed and not self._index.owners.is_whole(owner.key):
+        owned = self._owned(owner)
+        if owned is None and self._indexed:
             self._rebuild()
-        if not self._indexed:
+            owned = self._owned(owner)
+        if owned is None:
             return [ip for ip, _, other in self._scan() if other.key == owner.key]
-        listed = {reservation.ip: reservation for reservation in self._index.owners.owned(owner.key)}
+        listed = {reservation.ip: reservation for reservation in owned}
         return [ip for ip, reservation in listed.items() if self._names(owner, reservation)]
+
+    def _owned(self, owner: Owner) -> list[Reservation] | None:
+        return self._index.owners.owned(owner.key) if self._indexed else None
 
     def _names(self, owner: Owner, reservation: Reservation) -> bool:
         """Whether a file names the owner, or is the one that did, of which the end is missing."""
@@ -128,7 +133,7 @@ class Reservations:
         """Whether the owner got `ip` in an earlier boot, so that no namespace can have it any more."""
         return any(
             item.ip == ip and item.boot != self._boot and item.mtime_ns == _mtime_ns(self._path(ip))
-            for item in self._index.owners.owned(owner.key)
+            for item in self._index.owners.owned(owner.key) or ()
         )
 
     def find_free(self, family: int, first: int, last: int) -> Ip | None:

@@ -76,10 +76,21 @@ def test_no_shell_reads_what_a_definition_says(node: Node, pod: Pod, tmp_path: P
                 "name": "d",
                 "plugins": [
                     node.bridge("d"),
-                    {"type": "firewall", "backend": "iptables", "iptablesAdminChainName": text},
+                    {
+                        "type": "firewall",
+                        "dataDir": str(node.root / "firewall"),
+                        "backend": "iptables",
+                        "iptablesAdminChainName": text,
+                    },
                 ],
             },
-            {"name": "e", "plugins": [node.bridge("e"), {"type": "firewall", "firewalldZone": text}]},
+            {
+                "name": "e",
+                "plugins": [
+                    node.bridge("e"),
+                    {"type": "firewall", "dataDir": str(node.root / "firewall"), "firewalldZone": text},
+                ],
+            },
         ]
         for delegate in delegates:
             config = node.config(node.bridge(), {"cniVersion": "1.0.0", **json.loads(json.dumps(delegate))})

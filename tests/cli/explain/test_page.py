@@ -53,7 +53,7 @@ def transcripts(name: str) -> list[tuple[str, str]]:
 @pytest.fixture
 def told(node: Explained) -> Explained:
     """The node of the pages: a bridge for all pods, a network with room, and one of two addresses that is full."""
-    routed = {"type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"}}
+    routed = {"type": "tuning", "sysctl": {"net.ipv4.conf.IFNAME.arp_filter": "1"}, "dataDir": f"{node.root}/tuned"}
     primary = {"cniVersion": "1.1.0", "name": "primary", "plugins": [node.bridge(), routed]}
     node.define("red", node.macvlan("red", "10.2.0.0/24"), namespace="shop")
     tiny = {**node.ipam("10.3.0.0/29")["ipam"], "rangeStart": "10.3.0.2", "rangeEnd": "10.3.0.3"}

@@ -92,7 +92,7 @@ def test_it_ends_when_it_was_to_and_says_what_it_does_not_see(node: Watched) -> 
     assert status == 0
     assert "no log is followed: " in errors
     os.mkfifo(node.log)
-    status, errors = node.trace("--for", "0", "--log", str(node.log)).end()
+    status, errors = node.trace("--for", "1", "--log", str(node.log)).end(0)
     assert status == 3
     assert "is not a regular file" in errors
 

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from cni_multus.cni.config import Section
-from cni_multus.cni.errors import CniError, DelegateFailure
+from cni_multus.cni.errors import CniError, DelegateFailure, ForeignFailure
 from cni_multus.cni.request import Request
 from cni_multus.delegate import Program, _failure
 from cni_multus.program import Outcome
@@ -50,7 +50,15 @@ def delegate(data: bytes) -> None:
         except DelegateFailure:
             continue
         except CniError as error:
-            assert 0 < error.code < 1 << 32
-            assert error.message
-    result = Printing(Outcome(0, data, b"")).add(request)
-    json.dumps(result.to_json("1.1.0"))
+            _judge(error)
+    try:
+        result = Printing(Outcome(0, data, b"")).add(request)
+    except ForeignFailure as error:  # an error was printed, whatever the exit status says
+        _judge(error)
+    else:
+        json.dumps(result.to_json("1.1.0"))
+
+
+def _judge(error: CniError) -> None:
+    assert 0 < error.code < 1 << 32
+    assert error.message
