@@ -42,8 +42,8 @@ def test_whatever_file_is_cut_nothing_is_lost(tmp_path: Path) -> None:
 
 
 def test_a_program_that_believes_half_an_index_is_found_out(tmp_path: Path) -> None:
-    broken = ("if owned is None and self._indexed:", "if False:")
-    program = make_variant(tmp_path / "program", {"cni_multus/state/reservations.py": broken})
+    broken = ("        if not _is_whole(data):\n            return None\n", "")
+    program = make_variant(tmp_path / "program", {"cni_multus/state/ownerindex.py": broken})
     bench = CutBench(program, tmp_path)
     try:
         verdict = bench.judge("DEL state/host-local/.multus/primary/owners/cdc 0 cut")
