@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +25,25 @@ LAUNCHER = """import runpy, sys
 sys.path.insert(0, {root!r})
 runpy.run_module("cni_multus", run_name="__main__")
 """
+
+
+def seen_on_a_terminal(command: list[str], *, columns: int = 200, **environment: str) -> str:
+    """What a terminal of that width gets to see of a command."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    with open(ours, "rb", buffering=0) as reader:
+        process = subprocess.Popen(
+            command, stdout=theirs, env={"TERM": "xterm", "PATH": os.environ["PATH"], **environment}
+        )
+        os.close(theirs)
+        seen = b""
+        try:
+            while chunk := reader.read(65536):
+                seen += chunk
+        except OSError:
+            pass  # the other end is closed: that is how a terminal tells
+        process.wait()
+    return seen.decode().replace("\r\n", "\n")
 
 
 class Ended:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import struct
 import subprocess
 import sys
-import termios
 from typing import TYPE_CHECKING
 
 from tests.cli.doctor.illnesses.illness import on_the_node
-from tests.cli.terminal import LAUNCHER, ROOT
+from tests.cli.terminal import LAUNCHER, ROOT, seen_on_a_terminal
 
 if TYPE_CHECKING:
     from tests.cli.doctor.conftest import Ward
@@ -20,22 +15,8 @@ if TYPE_CHECKING:
 
 def on_a_terminal(node: Ward, *arguments: str, columns: int = 200, **environment: str) -> str:
     """What a terminal of that width gets to see."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     command = ["nsenter", f"--net={node.host.path}", *node.command("multus"), "doctor", *arguments, *node.places]
-    with open(ours, "rb", buffering=0) as reader:
-        process = subprocess.Popen(
-            command, stdout=theirs, env={"TERM": "xterm", "PATH": os.environ["PATH"], **environment}
-        )
-        os.close(theirs)
-        seen = b""
-        try:
-            while chunk := reader.read(65536):
-                seen += chunk
-        except OSError:
-            pass  # the other end is closed: that is how a terminal tells
-        process.wait()
-    return seen.decode().replace("\r\n", "\n")
+    return seen_on_a_terminal(command, columns=columns, **environment)
 
 
 def test_what_is_severe_is_red_and_fits(ill: Ward) -> None:

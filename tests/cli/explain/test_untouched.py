@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
-import pty
 import re
 import shutil
-import struct
 import subprocess
 import sys
-import termios
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,7 +16,7 @@ import pytest
 from cni_multus.cli.command import DONE, FOUND, PARTIAL
 from tests.cli.explain.conftest import NETWORKS
 from tests.cli.inspect.conftest import shell
-from tests.cli.terminal import LAUNCHER, ROOT
+from tests.cli.terminal import LAUNCHER, ROOT, seen_on_a_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,20 +81,8 @@ def test_no_system_call_changes_anything(node: Explained, tmp_path: Path) -> Non
 
 def test_a_terminal_has_colours_and_a_width(node: Explained) -> None:
     arguments = arrange(node)
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 70, 0, 0))
     command = ["nsenter", f"--net={node.host.path}", *node.command("multus"), "explain", *arguments, *node.places]
-    with open(ours, "rb", buffering=0) as reader:
-        process = subprocess.Popen(command, stdout=theirs, env={"TERM": "xterm", "PATH": os.environ["PATH"]})
-        os.close(theirs)
-        seen = b""
-        try:
-            while chunk := reader.read(65536):
-                seen += chunk
-        except OSError:
-            pass  # the other end is closed: that is how a terminal tells
-        process.wait()
-    text = seen.decode().replace("\r\n", "\n")
+    text = seen_on_a_terminal(command, columns=70)
     assert "\033[32mblue/pod: an ADD would work: 3 networks" in text
     tables = re.sub(r"\033\[[0-9;]*m", "", text).splitlines()[1:]
     assert max(map(len, tables)) <= 70

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from typing import TYPE_CHECKING
 
 from tests.cli.inspect.conftest import shell
 from tests.cli.inspect.networks import primary, red
-from tests.cli.terminal import LAUNCHER, ROOT
+from tests.cli.terminal import LAUNCHER, ROOT, seen_on_a_terminal
 
 if TYPE_CHECKING:
     from tests.cli.inspect.conftest import Inspected
@@ -22,22 +17,8 @@ if TYPE_CHECKING:
 
 def on_a_terminal(node: Inspected, *arguments: str, columns: int = 200, **environment: str) -> str:
     """What a terminal of that width gets to see."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
     command = ["nsenter", f"--net={node.host.path}", *node.command("multus"), "inspect", *arguments, *node.places]
-    with open(ours, "rb", buffering=0) as reader:
-        process = subprocess.Popen(
-            command, stdout=theirs, env={"TERM": "xterm", "PATH": os.environ["PATH"], **environment}
-        )
-        os.close(theirs)
-        seen = b""
-        try:
-            while chunk := reader.read(65536):
-                seen += chunk
-        except OSError:
-            pass  # the other end is closed: that is how a terminal tells
-        process.wait()
-    return seen.decode().replace("\r\n", "\n")
+    return seen_on_a_terminal(command, columns=columns, **environment)
 
 
 def test_differences_are_red_and_what_is_right_is_green(node: Inspected) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import subprocess
 import sys
 
@@ -11,7 +9,7 @@ import pytest
 
 from cni_multus.state.owners import Owner
 from tests.cli.ipam.operator import Operator
-from tests.cli.terminal import LAUNCHER, ROOT
+from tests.cli.terminal import LAUNCHER, ROOT, seen_on_a_terminal
 
 WITHOUT = "-dac_override,-dac_read_search"
 """What root has to do without, so that permissions count."""
@@ -25,20 +23,7 @@ def command(operator: Operator, *arguments: str) -> list[str]:
 
 def on_a_terminal(operator: Operator, *arguments: str, **environment: str) -> str:
     """What a terminal gets to see."""
-    ours, theirs = pty.openpty()
-    with open(ours, "rb", buffering=0) as reader:
-        process = subprocess.Popen(
-            command(operator, *arguments), stdout=theirs, env={"TERM": "xterm", "PATH": "", **environment}
-        )
-        os.close(theirs)
-        seen = b""
-        try:
-            while chunk := reader.read(65536):
-                seen += chunk
-        except OSError:
-            pass  # the other end is closed: that is how a terminal tells
-        process.wait()
-    return seen.decode()
+    return seen_on_a_terminal(command(operator, *arguments), columns=200, **environment)
 
 
 def test_there_are_colours_on_a_terminal_only(operator: Operator) -> None:
