@@ -16,7 +16,7 @@ from stat import S_ISREG
 from cni_multus.cni.document import parse_object
 from cni_multus.cni.errors import DecodingFailure
 from cni_multus.hashes import digest
-from cni_multus.state.files import FLAGS, TEMPORARY, failure
+from cni_multus.state.files import FLAGS, TEMPORARY, failure, make_public_directory
 
 DIRECTORY = "/var/run/k8s.cni.cncf.io/devinfo"
 LARGEST = 1 << 16
@@ -42,7 +42,7 @@ def hand_over(resource: str, device_id: str, path: str) -> None:
     if found is None:
         return
     try:
-        _make(parent)
+        make_public_directory(parent)
         directory = os.open(parent, _DIRECTORY)
         try:
             _put(directory, name, found[0])
@@ -96,19 +96,6 @@ def _usable(path: str) -> tuple[bytes, dict[str, object]] | None:
         return None
     is_usable = all(isinstance(info.get(key), str) and info[key] for key in ("type", "version"))
     return (data, info) if is_usable else None
-
-
-def _make(path: str) -> None:
-    """Make a directory, and what is missing above it, readable to all whatever the umask is."""
-    try:
-        os.mkdir(path, 0o755)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make(os.path.dirname(path))
-        _make(path)
-    else:
-        os.chmod(path, 0o755)
 
 
 def _put(directory: int, name: str, data: bytes) -> None:

@@ -11,6 +11,8 @@ import fcntl
 import os
 import time
 
+from cni_multus.state.files import make_public_directory
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cni_multus.cni.config import Section
@@ -56,7 +58,7 @@ class LogFile:
         try:
             return os.open(self.path, _FLAGS, 0o600)
         except FileNotFoundError:
-            _make(os.path.dirname(self.path))
+            make_public_directory(os.path.dirname(self.path) or ".")
             return os.open(self.path, _FLAGS, 0o600)
 
     def _is_at(self, fd: int) -> bool:
@@ -107,17 +109,6 @@ class LogFile:
                     os.unlink(path)
             except FileNotFoundError:
                 continue
-
-
-def _make(path: str) -> None:
-    """Make a directory, and what is missing above it; nobody else may write there, whatever the umask is."""
-    try:
-        os.mkdir(path, 0o755)
-    except FileExistsError:
-        return
-    except FileNotFoundError:
-        _make(os.path.dirname(path))
-        _make(path)
 
 
 def _locked(fd: int) -> bool:

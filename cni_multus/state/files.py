@@ -160,6 +160,22 @@ def make_directory(path: str, mode: int = 0o755) -> None:
         raise failure(error, f"make the directory {path}") from error
 
 
+def make_public_directory(path: str) -> None:
+    """The same for what everybody may read, and nobody else may write, whatever the umask is; raises OSError."""
+    try:
+        os.mkdir(path, 0o755)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        parent = os.path.dirname(path)
+        if not parent:
+            raise  # the working directory is gone
+        make_public_directory(parent)
+        make_public_directory(path)
+    else:
+        os.chmod(path, 0o755)
+
+
 def make_directory_durably(path: str) -> None:
     """The same; what is made is there after a power cut as well."""
     if not is_directory(path):

@@ -119,24 +119,20 @@ class CutBench(Bench):
         return sorted(found)
 
     def _del_follows(self, path: str, verdict: Verdict) -> None:
-        verdict.by = "DEL"
-        ended = self.scene.ask("DEL")
-        verdict.problems += manners("DEL", ended)
-        if ended.status:
-            self._expect_told(path, ended, verdict)
-            os.unlink(self.scene.root / path)
-            self.must(verdict, "DEL")
-        self.expect_clean(verdict, "DEL")
+        self._recovered_by("DEL", path, verdict)
 
     def _gc_follows(self, path: str, verdict: Verdict) -> None:
-        verdict.by = "GC"
-        ended = self.scene.ask("GC")
-        verdict.problems += manners("GC", ended)
+        self._recovered_by("GC", path, verdict)
+
+    def _recovered_by(self, verb: str, path: str, verdict: Verdict) -> None:
+        verdict.by = verb
+        ended = self.scene.ask(verb)
+        verdict.problems += manners(verb, ended)
         if ended.status:
             self._expect_told(path, ended, verdict)
             os.unlink(self.scene.root / path)
-            self.must(verdict, "GC")
-        self.expect_clean(verdict, "GC")
+            self.must(verdict, verb)
+        self.expect_clean(verdict, verb)
 
     def _add_follows(self, path: str, verdict: Verdict) -> None:
         """The runtime asks again for what there is; then it deletes the sandbox, and makes another."""

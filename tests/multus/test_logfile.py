@@ -171,3 +171,18 @@ def test_threads_of_one_process_lose_no_line_either(tmp_path: Path) -> None:
         thread.join()
     text = path.read_bytes() + b"".join(gzip.decompress((tmp_path / name).read_bytes()) for name in backups(path))
     assert len({tuple(line.split()[:2]) for line in text.splitlines()}) == 8 * 200
+
+
+def test_a_name_below_a_working_directory_that_is_gone_is_refused(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]); os.rmdir(os.getcwd())\n"
+        "from cni_multus.cni.config import Section; from cni_multus.multus.logfile import LogFile\n"
+        "try: LogFile(sys.argv[2], Section({})).append(b'a line')\n"
+        "except OSError as error: print(error.strerror)"
+    )
+    for at, name in enumerate(("multus.log", "logs/multus.log")):
+        gone = tmp_path / str(at)
+        gone.mkdir()
+        command = [sys.executable, "-ISE", "-c", code, str(ROOT), name]
+        said = subprocess.run(command, cwd=gone, capture_output=True, text=True, check=True)
+        assert (said.stdout, said.stderr) == ("No such file or directory\n", "")
